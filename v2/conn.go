@@ -1,0 +1,390 @@
+package awsiot
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"time"
+
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
+
+const (
+	minBuffer = 512       // of an idle connection
+	maxBuffer = 64 << 10  // under load; a larger packet gets a larger one for as long as it takes
+	maxOut    = 256 << 10 // encoded and not yet taken by the writer; beyond it operations wait in the queue
+
+	// closeTimeout bounds the last writes of a connection, and the wait for the broker to end it
+	// after a DISCONNECT: closing with unread data in the socket would reset the connection, and
+	// the DISCONNECT could be lost with it.
+	closeTimeout = 2 * time.Second
+	// ackDelay is how long a PUBACK may wait for those of the messages behind it.
+	ackDelay = time.Millisecond
+)
+
+// link is one connection: a reader (the session loop) and a writer.
+type link struct {
+	c          *Client
+	conn       net.Conn
+	cleanStart bool
+	connack    *ConnackPacket
+	settings   NegotiatedSettings
+	epoch      uint64
+	wake       chan struct{} // to the writer, when it sleeps
+	done       chan struct{} // closed when the writer has ended
+
+	// the reader's own
+	in    []byte // received: in[:have]
+	have  int
+	maxIn int
+	full  bool // the last read filled it
+	quiet int  // reads in a row that a small buffer could have held
+	names map[string]string
+	acks  []ackEntry
+	msgs  []*Message
+
+	// guarded by Client.mu
+	out, spare   []byte       // encoded, not yet taken by the writer; the writer's other buffer
+	pend, spareP []*operation // QoS 0 publishes in out whose end somebody waits for
+	loose        looseCount   // QoS 0 publishes in out for whose end nobody waits
+	asleep       bool         // the writer waits for wake
+	closing      bool         // write what is in out, then close
+	err          error        // why the connection ends
+	disconnect   *DisconnectPacket
+	end, written uint64        // bytes appended to out, bytes that the socket took
+	batchStart   time.Duration // when the first packet of out was appended
+	since        time.Duration // of the connection
+	lastRead     time.Duration
+	lastWrite    time.Duration
+	inbound      int // QoS 1 messages received and not acknowledged
+	timer        *time.Timer
+	pinging      bool
+	pingDeadline time.Duration
+	ackSoon      bool // a timer is running that wakes the writer for PUBACKs
+}
+
+// looseCount is a number of operations and their bytes.
+type looseCount struct{ n, bytes uint64 }
+
+// ackEntry is a received PUBACK. full is nil when it has no properties.
+type ackEntry struct {
+	id   uint16
+	code byte
+	full *wire.Ack
+}
+
+func (c *Client) newLink(conn net.Conn) *link {
+	l := &link{c: c, conn: conn, wake: make(chan struct{}, 1), done: make(chan struct{}), in: make([]byte, minBuffer)}
+	if l.maxIn = int(c.opts.MaximumPacketSize); l.maxIn == 0 {
+		l.maxIn = defaultMaximumPacketSize
+	}
+	return l
+}
+
+// reserve makes the read buffer hold at least n bytes.
+func (l *link) reserve(n int) {
+	if n > len(l.in) {
+		in := make([]byte, n)
+		copy(in, l.in[:l.have])
+		l.in = in
+	}
+}
+
+// fail records why the connection ends, and makes the reader and the writer end. mu is held.
+func (l *link) fail(err error) {
+	if l.err == nil {
+		l.err = err
+		_ = l.conn.SetDeadline(time.Unix(1, 0))
+	}
+}
+
+// hangUp is fail with a DISCONNECT before the end. mu is held.
+func (l *link) hangUp(p *wire.Disconnect, err error) {
+	if l.err != nil {
+		return
+	}
+	l.err, l.closing = err, true
+	_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
+	if out, e := wire.AppendDisconnect(l.out, p); e == nil {
+		l.out = out
+	}
+}
+
+// violation ends the connection because of what the broker sent. mu is not held.
+func (l *link) violation(err error) error {
+	code := byte(ReasonProtocolError)
+	var we *wire.Error
+	if errors.As(err, &we) {
+		code = we.Code
+	}
+	var re *ReasonError
+	if errors.As(err, &re) {
+		code = byte(re.Code)
+	}
+	err = protocolError(err)
+	l.c.mu.Lock()
+	l.hangUp(&wire.Disconnect{Code: code}, err)
+	l.c.unlock()
+	return err
+}
+
+// read parses what the broker sends until the connection ends, and returns why. Everything
+// that one read brought is gathered, so that the lock is taken once for it.
+func (l *link) read() error {
+	for {
+		need, err := l.parse()
+		if err != nil {
+			err = l.violation(err)
+			<-l.done
+			return err
+		}
+		l.resize(need)
+		n, err := l.conn.Read(l.in[l.have:])
+		l.have += n
+		if n == 0 && err != nil {
+			if errors.Is(err, io.EOF) {
+				err = fmt.Errorf("awsiot: connection: closed by the broker without a DISCONNECT: %w", io.ErrUnexpectedEOF)
+			}
+			return err
+		}
+	}
+}
+
+// resize makes room for the next read: for the packet that needs it, more under load, and
+// less again after a while of small reads.
+func (l *link) resize(need int) {
+	switch {
+	case need > len(l.in):
+		l.reserve(max(need, min(maxBuffer, 4*len(l.in))))
+	case l.full && len(l.in) < maxBuffer:
+		l.reserve(min(maxBuffer, 4*len(l.in)))
+	case l.quiet > 64 && l.have == 0 && len(l.in) > minBuffer:
+		l.in, l.quiet = make([]byte, max(minBuffer, len(l.in)/8)), 0
+	}
+}
+
+// parse handles the packets in the buffer, and returns how many bytes the one that is cut off needs.
+func (l *link) parse() (need int, err error) {
+	l.full = l.have == len(l.in)
+	if l.have < len(l.in)/8 {
+		l.quiet++
+	} else {
+		l.quiet = 0
+	}
+	p := l.in[:l.have]
+	for len(p) > 0 {
+		var f wire.Frame
+		if f, need, err = wire.Next(p, l.maxIn); err != nil || need > 0 {
+			break
+		}
+		if err = l.packet(f); err != nil {
+			break
+		}
+		p = p[len(f.Raw):]
+	}
+	if e := l.settle(true); err == nil {
+		err = e
+	}
+	l.have = copy(l.in, p)
+	return need, err
+}
+
+// packet handles one packet. PUBACKs and messages are gathered for settle.
+func (l *link) packet(f wire.Frame) error {
+	serial := l.c.opts.SerialCallbacks
+	switch f.Type() {
+	case wire.TypePuback:
+		if serial && len(l.msgs) > 0 {
+			if err := l.settle(false); err != nil {
+				return err
+			}
+		}
+		var a wire.Ack
+		if err := wire.ParseAck(f, &a); err != nil {
+			return err
+		}
+		e := ackEntry{id: a.ID, code: a.Code}
+		if a.Reason != "" || a.User != nil {
+			e.full = &wire.Ack{ID: a.ID, Code: a.Code, Reason: a.Reason, User: a.User}
+		}
+		l.acks = append(l.acks, e)
+		return nil
+	case wire.TypePublish:
+		if serial && len(l.acks) > 0 {
+			if err := l.settle(false); err != nil {
+				return err
+			}
+		}
+		var p wire.InPublish
+		if err := wire.ParsePublish(f, &p); err != nil {
+			return err
+		}
+		if p.QoS > 1 {
+			return &ReasonError{Op: "connection", Code: ReasonQosNotSupported, Reason: "the broker sent a message of QoS 2"}
+		}
+		if p.Props != nil && p.Props.TopicAlias != 0 {
+			return &ReasonError{Op: "connection", Code: ReasonTopicAliasInvalid, Reason: "the broker used a topic alias; none was allowed"}
+		}
+		l.msgs = append(l.msgs, l.newMessage(&p))
+		return nil
+	}
+	if err := l.settle(false); err != nil {
+		return err
+	}
+	v, err := wire.Decode(f)
+	if err != nil {
+		return err
+	}
+	return l.control(v)
+}
+
+// control handles a packet that is neither PUBLISH nor PUBACK.
+func (l *link) control(v any) error {
+	c := l.c
+	c.mu.Lock()
+	defer c.unlock()
+	switch p := v.(type) {
+	case wire.Pingresp:
+		l.pinging = false
+		return nil
+	case *wire.Suback:
+		return c.suback(p)
+	case *wire.Unsuback:
+		return c.unsuback(p)
+	case *wire.Disconnect:
+		d := &DisconnectPacket{Code: ReasonCode(p.Code), SessionExpiry: seconds(p.SessionExpiry), Reason: p.Reason,
+			ServerReference: p.ServerReference, UserProperties: fromWireProperties(p.User)}
+		l.disconnect = d
+		l.fail(&ReasonError{Op: "connection", Code: d.Code, Reason: d.Reason, UserProperties: d.UserProperties})
+		return nil
+	}
+	return &wire.Error{Code: wire.CodeProtocolError, Packet: "packet", Problem: "not expected from a broker"}
+}
+
+// settle completes what the gathered PUBACKs acknowledge, and hands the gathered messages to their lane.
+func (l *link) settle(last bool) error {
+	c := l.c
+	if len(l.acks) == 0 && len(l.msgs) == 0 && !last {
+		return nil
+	}
+	var err error
+	c.mu.Lock()
+	l.lastRead = c.clock()
+	for i := range l.acks {
+		if err = c.puback(&l.acks[i]); err != nil {
+			break
+		}
+	}
+	if len(l.acks) > 0 && l.err == nil {
+		c.pump(l)
+	}
+	deliver := c.state == StateConnected && l.err == nil
+	for _, m := range l.msgs {
+		if m.QoS == AtLeastOnce {
+			l.inbound++
+		}
+	}
+	if limit := c.opts.ReceiveMaximum; limit > 0 && l.inbound > int(limit) && err == nil {
+		err = &ReasonError{Op: "connection", Code: ReasonReceiveMaximumExceeded, Reason: "the broker sent more QoS 1 messages than ReceiveMaximum allows"}
+		deliver = false
+	}
+	c.unlock()
+	l.acks = l.acks[:0]
+	if len(l.msgs) > 0 {
+		if deliver {
+			c.messages.pushMessages(l.msgs)
+		}
+		clear(l.msgs)
+		l.msgs = l.msgs[:0]
+	}
+	return err
+}
+
+// write is the writer: it takes what was encoded, writes it, and sleeps when there is nothing.
+func (l *link) write() {
+	c := l.c
+	defer c.live.done()
+	defer close(l.done)
+	c.mu.Lock()
+	for {
+		if l.err == nil {
+			c.pump(l)
+		} else if !l.closing || len(l.out) == 0 {
+			c.unlock()
+			l.close()
+			return
+		}
+		if len(l.out) == 0 {
+			l.asleep = true
+			c.unlock()
+			<-l.wake
+			runtime.Gosched() // those who are about to publish add to the batch
+			c.mu.Lock()
+			continue
+		}
+		b, pend, loose := l.out, l.pend, l.loose
+		l.out, l.pend, l.loose = l.spare[:0], l.spareP[:0], looseCount{}
+		began := c.clock()
+		c.unlock()
+		n, err := l.conn.Write(b)
+		c.mu.Lock()
+		l.wrote(n, began, pend, loose)
+		if cap(b) > 2*maxOut {
+			b = nil
+		}
+		l.spare, l.spareP = b, pend[:0]
+		if err != nil {
+			l.fail(err)
+			l.closing = false
+		}
+	}
+}
+
+// wrote accounts for a write of n bytes. mu is held.
+func (l *link) wrote(n int, began time.Duration, pend []*operation, loose looseCount) {
+	c := l.c
+	before := l.written
+	l.written += uint64(n)
+	l.lastWrite = c.clock()
+	c.stats.IncompleteOperationCount -= loose.n
+	c.stats.IncompleteOperationSize -= loose.bytes
+	for i, o := range pend {
+		if o.end > l.written {
+			c.complete(o, PublishResult{}, l.lost(o))
+		} else {
+			c.complete(o, PublishResult{}, nil)
+		}
+		pend[i] = nil
+	}
+	if l.lastWrite-began > 50*time.Millisecond {
+		c.restamp(before, l.lastWrite) // AckTimeout counts from the end of the write
+	}
+}
+
+// lost is the error of a QoS 0 publish that the end of the connection overtook.
+func (l *link) lost(o *operation) error {
+	if s := l.c.sess; s != nil && s.cause != nil {
+		return opError("publish", o.topic(), s.cause)
+	}
+	return fmt.Errorf("awsiot: publish %q: the connection ended before it was written: %w", o.topic(), ErrOffline)
+}
+
+// close ends the transport. After a DISCONNECT it waits for the broker to do so, see closeTimeout.
+func (l *link) close() {
+	if half, ok := l.conn.(interface{ CloseWrite() error }); ok && l.closing && half.CloseWrite() == nil {
+		_ = l.conn.SetReadDeadline(time.Now().Add(closeTimeout))
+		return // the reader sees the end and closes
+	}
+	l.conn.Close()
+}
+
+// inboundDropped counts and logs messages for which there was no room.
+func (c *Client) inboundDropped(n int) {
+	c.mu.Lock()
+	c.stats.InboundDropped += uint64(n)
+	c.note(slog.LevelWarn, "QoS 0 messages dropped: the handlers are too slow", slog.Int("messages", n))
+	c.unlock()
+}

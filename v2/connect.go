@@ -1,0 +1,223 @@
+package awsiot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
+
+// connect makes one attempt: the transport within ConnectTimeout, then CONNECT and CONNACK
+// within ConnackTimeout. The end of ctx interrupts it.
+func (c *Client) connect(ctx context.Context) (*link, *ConnectError) {
+	conn, err := c.opts.dial(ctx)
+	if err != nil {
+		return nil, &ConnectError{Err: err}
+	}
+	l := c.newLink(conn)
+	_ = conn.SetDeadline(time.Now().Add(c.opts.ConnackTimeout))
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	ack, err := l.handshake()
+	if !stop() {
+		err = context.Cause(ctx)
+	} else if err == nil {
+		err = conn.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		conn.Close()
+		return nil, &ConnectError{Connack: ack, Err: err}
+	}
+	l.connack = ack
+	return l, nil
+}
+
+// handshake sends CONNECT and reads until CONNACK; what follows the CONNACK stays in the buffer.
+func (l *link) handshake() (*ConnackPacket, error) {
+	c := l.c
+	packet, err := wire.AppendConnect(nil, c.connectPacket(l))
+	if err != nil {
+		return nil, &ValidationError{Field: "ClientOptions", Problem: err.Error(), err: err}
+	}
+	if _, err := l.conn.Write(packet); err != nil {
+		return nil, handshakeError(err, c.opts.ConnackTimeout)
+	}
+	for {
+		f, need, err := wire.Next(l.in[:l.have], l.maxIn)
+		if err != nil {
+			return nil, protocolError(err)
+		}
+		if need == 0 {
+			return l.accept(f)
+		}
+		l.reserve(need)
+		n, err := l.conn.Read(l.in[l.have:])
+		l.have += n
+		if n == 0 && err != nil {
+			return nil, handshakeError(err, c.opts.ConnackTimeout)
+		}
+	}
+}
+
+// accept judges the first packet of the broker, which must be a CONNACK [MQTT5-3.2.0-1].
+func (l *link) accept(f wire.Frame) (*ConnackPacket, error) {
+	v, err := wire.Decode(f)
+	if err != nil {
+		return nil, protocolError(err)
+	}
+	w, ok := v.(*wire.Connack)
+	if !ok {
+		return nil, fmt.Errorf("%w: the first packet of the broker is not a CONNACK", ErrProtocol)
+	}
+	ack := fromConnack(w)
+	switch {
+	case ack.Code.IsError():
+		return ack, &ReasonError{Op: "connect", Code: ack.Code, Reason: ack.Reason, UserProperties: ack.UserProperties}
+	case ack.Code != ReasonSuccess:
+		return ack, fmt.Errorf("%w: CONNACK with code 0x%02X", ErrProtocol, byte(ack.Code))
+	case ack.SessionPresent && l.cleanStart:
+		return ack, ErrUnexpectedSession
+	}
+	l.have = copy(l.in, l.in[len(f.Raw):l.have])
+	return ack, nil
+}
+
+// handshakeError says what the end of the transport before the CONNACK means.
+func handshakeError(err error, limit time.Duration) error {
+	var ne net.Error
+	switch {
+	case errors.As(err, &ne) && ne.Timeout():
+		return fmt.Errorf("%w: waited %v", ErrConnackTimeout, limit)
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("the broker closed the connection instead of answering CONNECT: %w", io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+// protocolError turns an error of the codec into one of this package.
+func protocolError(err error) error { return fmt.Errorf("%w: %w", ErrProtocol, err) }
+
+// connectPacket builds the CONNECT of an attempt.
+func (c *Client) connectPacket(l *link) *wire.Connect {
+	o := &c.opts
+	c.mu.Lock()
+	l.cleanStart = o.SessionBehavior == CleanSession || o.SessionBehavior == RejoinPostSuccess && !c.rejoin
+	p := &wire.Connect{ClientID: c.clientID}
+	c.mu.Unlock()
+	p.CleanStart = l.cleanStart
+	p.KeepAlive = uint16((o.KeepAlive + time.Second - 1) / time.Second)
+	if name := o.username(); name != "" {
+		p.Username = &name
+	}
+	p.Password = o.Password
+	if o.SessionExpiry > 0 {
+		p.SessionExpiry = wireSeconds(&o.SessionExpiry)
+	}
+	if o.ReceiveMaximum > 0 {
+		p.ReceiveMaximum = &o.ReceiveMaximum
+	}
+	if o.MaximumPacketSize > 0 {
+		p.MaximumPacketSize = &o.MaximumPacketSize
+	}
+	p.RequestResponseInformation, p.RequestProblemInformation = o.RequestResponseInformation, o.RequestProblemInformation
+	p.User = toWireProperties(o.UserProperties)
+	if w := o.Will; w != nil {
+		p.Will = &wire.Will{Topic: w.Topic, Payload: w.Payload, QoS: byte(w.QoS), Retain: w.Retain, Delay: wireSeconds(w.Delay), Props: w.properties()}
+	}
+	return p
+}
+
+// username returns the user name with the metrics suffix, which AWS IoT Core reads and takes off.
+func (o *ClientOptions) username() string {
+	if o.DisableMetrics {
+		return o.Username
+	}
+	sep := "?"
+	if strings.Contains(o.Username, "?") {
+		sep = "&"
+	}
+	return o.Username + sep + "SDK=PortageGo&Version=" + moduleVersion() + "&Platform=" + runtime.GOOS
+}
+
+// moduleVersion returns the version of this module in the running program.
+var moduleVersion = sync.OnceValue(func() string {
+	const path = "github.com/portage-iot/awsiot"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range append(info.Deps, &info.Main) {
+			if m.Path == path && m.Version != "" && m.Version != "(devel)" {
+				return strings.NewReplacer("+", "-", "&", "-", "?", "-").Replace(m.Version)
+			}
+		}
+	}
+	return "devel"
+})
+
+// establish makes l the connection of the client. It fails when the client was stopped meanwhile.
+func (c *Client) establish(s *session, l *link) *ConnectError {
+	c.mu.Lock()
+	defer c.unlock()
+	if s.cause != nil || !c.step(trigAccepted) {
+		l.conn.Close()
+		return &ConnectError{Err: opError("connect", "", s.cause)}
+	}
+	c.epoch++
+	l.epoch, c.link = c.epoch, l
+	if id := l.connack.AssignedClientIdentifier; id != "" {
+		c.clientID = id
+	}
+	l.settings = negotiate(&c.opts, l.connack, c.clientID)
+	if c.rejoin {
+		c.stats.Reconnects++
+	}
+	c.rejoin = true
+	now := c.clock()
+	l.since, l.lastRead, l.lastWrite = now, now, now
+	c.last = &ConnectionSuccess{Connack: l.connack, Settings: l.settings}
+	c.resume(l)
+	c.note(slog.LevelInfo, "connected", slog.String("client_id", c.clientID), slog.Bool("session_present", l.connack.SessionPresent))
+	c.emitSuccess(c.last)
+	c.tell(attempt{success: c.last})
+	c.startKeepAlive(l)
+	c.live.add()
+	go l.write()
+	return nil
+}
+
+// serve reads the connection until it ends, and puts back what was not acknowledged. It
+// returns the broker's reason, if it gave one.
+func (c *Client) serve(l *link) ReasonCode {
+	err := l.read()
+	c.mu.Lock()
+	l.fail(err)
+	closing := l.closing
+	c.unlock()
+	if !closing {
+		l.conn.Close() // also ends a write that is stuck
+	}
+	<-l.done
+	l.conn.Close()
+	c.mu.Lock()
+	defer c.unlock()
+	c.link = nil
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	if c.clock()-l.since >= c.opts.MinConnectedTimeToResetReconnectDelay {
+		c.retry.Reset()
+	}
+	if c.step(trigFailed) { // else Stop has reported the end already
+		c.note(slog.LevelWarn, "connection lost", slog.Any("error", l.err))
+		c.emitDisconnection(&Disconnection{Err: l.err, Packet: l.disconnect})
+	}
+	c.suspend(l)
+	reason, _ := ReasonOf(l.err)
+	return reason
+}

@@ -1,0 +1,127 @@
+package awsiot
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
+
+// Stop ends the connection with a DISCONNECT, p or a normal one when p is nil, and ends every
+// pending operation with ErrStopped. It returns when the connection is gone; OnStopped follows in its lane. A
+// stopped client can be started again, with its routes and subscriptions. A wrong p is a
+// *ValidationError, and the client goes on. When ctx ends first the connection is dropped, and
+// ctx's cause returned. Stopping a stopped client only ends the operations that wait in its queue.
+func (c *Client) Stop(ctx context.Context, p *DisconnectPacket) error {
+	return c.stop(ctx, p, ErrStopped, false)
+}
+
+// Abort drops the connection without a DISCONNECT, so that the broker publishes the will, and stops the client.
+func (c *Client) Abort() { _ = c.stop(context.Background(), nil, ErrStopped, true) }
+
+// Drain refuses new operations with ErrStopped, waits until the pending ones have ended, and stops
+// the client. When ctx ends first it stops the client all the same, and returns ctx's cause.
+func (c *Client) Drain(ctx context.Context) error {
+	c.mu.Lock()
+	c.refusing = true
+	var idle chan struct{}
+	if c.sess != nil && c.stats.IncompleteOperationCount > 0 {
+		if c.draining == nil {
+			c.draining = make(chan struct{})
+		}
+		idle = c.draining
+	}
+	c.mu.Unlock()
+	var err error
+	if idle != nil {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+			err = opError("drain", "", context.Cause(ctx))
+		}
+	}
+	err = errors.Join(err, c.Stop(context.WithoutCancel(ctx), nil))
+	c.mu.Lock()
+	c.refusing = false
+	c.mu.Unlock()
+	return err
+}
+
+// Close stops the client for good: operations that are pending, and later calls, end with
+// ErrClosed. Messages that wait for a handler are discarded (those of QoS 1 come again in
+// another session). No callback begins after Close has returned. It is safe in a callback, and does not wait for that one. Always nil.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	if !c.closed {
+		c.closed = true
+		close(c.closing)
+	}
+	c.mu.Unlock()
+	_ = c.stop(context.Background(), nil, ErrClosed, false)
+	c.messages.close()
+	if c.events != c.messages {
+		c.events.close()
+	}
+	c.live.close()
+	return nil
+}
+
+func (c *Client) stop(ctx context.Context, p *DisconnectPacket, cause error, abrupt bool) error {
+	w := &wire.Disconnect{}
+	c.mu.Lock()
+	if p != nil {
+		announced := c.opts.SessionExpiry
+		if c.state == StateConnected {
+			announced = c.link.settings.SessionExpiry
+		}
+		if err := p.validate(announced); err != nil {
+			c.mu.Unlock()
+			return err
+		}
+		w = &wire.Disconnect{Code: byte(p.Code), SessionExpiry: wireSeconds(p.SessionExpiry), Reason: p.Reason, User: toWireProperties(p.UserProperties)}
+	}
+	s := c.sess
+	if s == nil {
+		c.failAll(cause)
+		c.unlock()
+		return nil
+	}
+	if s.cause == nil {
+		s.cause = cause
+		c.step(trigStop)
+		if l := c.link; l != nil {
+			c.emitDisconnection(&Disconnection{Err: opError("connection", "", cause)})
+			if abrupt {
+				l.fail(cause)
+			} else {
+				l.hangUp(w, cause)
+			}
+		}
+		s.cancel(opError("connect", "", cause))
+	} else if abrupt && c.link != nil {
+		c.link.drop()
+	}
+	c.unlock()
+	select {
+	case <-s.ended:
+		return nil
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	if l := c.link; l != nil {
+		l.drop()
+	}
+	c.unlock()
+	select {
+	case <-s.ended:
+	case <-time.After(closeTimeout): // a Dialer or a handshake that does not heed its context
+	}
+	return opError("stop", "", context.Cause(ctx))
+}
+
+// drop ends a connection that is already being ended, without waiting for its last writes. mu is held.
+func (l *link) drop() {
+	l.closing = false
+	_ = l.conn.SetDeadline(time.Unix(1, 0))
+}

@@ -1,0 +1,265 @@
+package awsiot
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+)
+
+// item is one thing for a lane to do: a message to deliver, a publish to report, or a function.
+type item struct {
+	msg *Message
+	op  *operation
+	fn  func()
+}
+
+// laneChunk is how many items the runner takes at a time; what it has taken can no longer be
+// dropped to make room for newer messages.
+const laneChunk = 16
+
+// A lane runs callbacks one at a time and in order, on a goroutine that lives only while items
+// wait. It never blocks who fills it.
+type lane struct {
+	c *Client
+
+	mu      sync.Mutex
+	q       []item // waiting: q[head:]
+	head    int
+	running bool
+	closed  bool // nothing is accepted any more
+	runner  uint64
+	idle    chan struct{} // made by close: closed when the runner has ended
+	bytes0  int           // payload and topic of the QoS 0 messages that wait
+	oldest0 int           // no QoS 0 message waits in q before this index
+
+	// touched by the runner only
+	chunk [laneChunk]item
+	taken []item // rest of chunk that is still to run
+}
+
+// push adds items; it reports false, and does nothing, once the lane is closed.
+func (l *lane) push(items ...item) bool {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return false
+	}
+	l.q = append(l.q, items...)
+	l.start()
+	l.mu.Unlock()
+	return true
+}
+
+// start makes a runner if there is none and items wait. mu is held.
+func (l *lane) start() {
+	if !l.running && l.head < len(l.q) {
+		l.running = true
+		l.c.live.add()
+		go l.run()
+	}
+}
+
+func (l *lane) run() {
+	defer l.c.live.done()
+	id := goid()
+	l.mu.Lock()
+	l.runner = id
+	l.mu.Unlock()
+	normal := false
+	defer func() {
+		if !normal { // a callback called runtime.Goexit: the rest goes to a new goroutine
+			l.mu.Lock()
+			l.q = append(append([]item(nil), l.taken...), l.q[l.head:]...)
+			l.head, l.oldest0, l.running, l.runner = 0, 0, false, 0
+			l.taken = nil
+			l.start()
+			l.mu.Unlock()
+		}
+	}()
+	for l.take() {
+		l.runTaken()
+	}
+	normal = true
+}
+
+// take moves the next items to the runner; false: none wait, and the runner must end.
+func (l *lane) take() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := copy(l.chunk[:], l.q[l.head:])
+	if n == 0 {
+		if cap(l.q) > 1024 {
+			l.q = nil
+		}
+		l.q, l.head, l.oldest0 = l.q[:0], 0, 0
+		l.running, l.runner = false, 0
+		if l.idle != nil {
+			close(l.idle)
+			l.idle = nil
+		}
+		return false
+	}
+	for i := range l.chunk[:n] {
+		if m := l.chunk[i].msg; m != nil && m.QoS == 0 {
+			l.bytes0 -= m.size()
+		}
+	}
+	clear(l.q[l.head : l.head+n])
+	l.head += n
+	if l.head == len(l.q) {
+		l.q, l.head = l.q[:0], 0
+	} else if l.head > 1024 && l.head > len(l.q)/2 {
+		k := copy(l.q, l.q[l.head:])
+		clear(l.q[k:])
+		l.q, l.head = l.q[:k], 0
+	}
+	l.oldest0 = l.head
+	l.taken = l.chunk[:n]
+	return true
+}
+
+// runTaken runs what the runner has taken. It is entered again when a callback closes the client.
+func (l *lane) runTaken() {
+	for len(l.taken) > 0 {
+		it := l.taken[0]
+		l.taken[0] = item{}
+		l.taken = l.taken[1:]
+		switch {
+		case it.msg != nil:
+			l.c.deliver(it.msg, len(l.taken) == 0)
+		case it.op != nil:
+			o := it.op
+			done, res, err := o.done, o.res, o.err
+			o.release()
+			l.guard(func() { done(res, err) })
+		default:
+			l.guard(it.fn)
+		}
+	}
+}
+
+// guard runs one callback: a panic is logged with its stack, and life goes on.
+func (l *lane) guard(fn func()) {
+	defer l.recover()
+	fn()
+}
+
+func (l *lane) recover() {
+	if p := recover(); p != nil {
+		l.c.log.LogAttrs(context.Background(), slog.LevelError, "panic in a callback",
+			slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+	}
+}
+
+// pushMessages adds received messages, within the limit for QoS 0 messages that wait.
+func (l *lane) pushMessages(ms []*Message) {
+	in := l.c.opts.Inbound
+	dropped := 0
+	l.mu.Lock()
+	for _, m := range ms {
+		if l.closed {
+			break
+		}
+		if m.QoS == 0 {
+			n := m.size()
+			if l.bytes0+n > in.MaxBytes && in.WhenFull == DropOldest {
+				dropped += l.dropOldest(n, in.MaxBytes)
+			}
+			if l.bytes0+n > in.MaxBytes {
+				dropped++
+				continue
+			}
+			l.bytes0 += n
+		}
+		l.q = append(l.q, item{msg: m})
+	}
+	l.start()
+	l.mu.Unlock()
+	if dropped > 0 {
+		l.c.inboundDropped(dropped)
+	}
+}
+
+// dropOldest removes the oldest QoS 0 messages until n bytes fit. mu is held.
+func (l *lane) dropOldest(n, limit int) (dropped int) {
+	for ; l.oldest0 < len(l.q) && l.bytes0+n > limit; l.oldest0++ {
+		if m := l.q[l.oldest0].msg; m != nil && m.QoS == 0 {
+			l.bytes0 -= m.size()
+			l.q[l.oldest0] = item{fn: func() {}}
+			dropped++
+		}
+	}
+	return dropped
+}
+
+// size is what a waiting message counts against Inbound.MaxBytes.
+func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + 256 }
+
+// close refuses new items and discards the messages that wait. It waits until the other
+// items have run; called from a callback of this lane it runs them itself. So no callback
+// begins after it has returned.
+func (l *lane) close() {
+	l.mu.Lock()
+	l.closed = true
+	rest := l.q[l.head:]
+	for i := range rest {
+		if rest[i].msg != nil {
+			rest[i] = item{fn: func() {}}
+		}
+	}
+	l.bytes0 = 0
+	inside := l.running && l.runner == goid()
+	var idle chan struct{}
+	if l.running && !inside {
+		if l.idle == nil {
+			l.idle = make(chan struct{})
+		}
+		idle = l.idle
+	}
+	l.mu.Unlock()
+	if inside {
+		l.drain()
+		return
+	}
+	if idle != nil {
+		<-idle
+	}
+}
+
+// drain runs, on the runner's own goroutine, everything but messages.
+func (l *lane) drain() {
+	for {
+		for i := range l.taken {
+			if l.taken[i].msg != nil {
+				l.taken[i] = item{fn: func() {}}
+			}
+		}
+		l.runTaken()
+		l.mu.Lock()
+		n := copy(l.chunk[:], l.q[l.head:])
+		l.head += n
+		l.taken = l.chunk[:n]
+		l.mu.Unlock()
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// goid returns the number of the calling goroutine, from the head of its stack trace. It is
+// asked once per runner and at Close, to tell a call from inside a callback.
+func goid() uint64 {
+	var buf [40]byte
+	s := buf[:runtime.Stack(buf[:], false)]
+	s = bytes.TrimPrefix(s, []byte("goroutine "))
+	if i := bytes.IndexByte(s, ' '); i > 0 {
+		if n, err := strconv.ParseUint(string(s[:i]), 10, 64); err == nil {
+			return n
+		}
+	}
+	return 0
+}

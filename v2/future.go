@@ -1,0 +1,113 @@
+package awsiot
+
+import (
+	"context"
+	"sync"
+)
+
+// Future is the result of an asynchronous call, there once and for all when Done is closed.
+// An error that is known at the call (validation, queue full, closed) has completed it
+// already when the call returns.
+type Future[T any] struct {
+	mu     sync.Mutex
+	lane   *lane
+	ended  bool
+	queued bool
+	val    T
+	err    error
+	done   chan struct{} // made when first asked for
+	then   []func(T, error)
+}
+
+// closedChan is what Done returns for a future that has ended before it was asked.
+var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// Done returns a channel that is closed when the operation has ended.
+func (f *Future[T]) Done() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.done == nil {
+		if f.ended {
+			return closedChan
+		}
+		f.done = make(chan struct{})
+	}
+	return f.done
+}
+
+// Wait waits for the end of the operation or of ctx, whose error it then returns; the
+// operation goes on.
+func (f *Future[T]) Wait(ctx context.Context) (T, error) {
+	select {
+	case <-f.Done():
+		return f.Result()
+	case <-ctx.Done():
+		var zero T
+		return zero, context.Cause(ctx)
+	}
+}
+
+// Result returns the result without waiting: ErrPending until the operation has ended.
+func (f *Future[T]) Result() (T, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ended {
+		var zero T
+		return zero, ErrPending
+	}
+	return f.val, f.err
+}
+
+// Err returns the error of an operation that has ended, and nil while it is pending.
+func (f *Future[T]) Err() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err
+}
+
+// Queued reports whether the call put the operation into the offline queue: there was no
+// connection, or older operations were still being drained.
+func (f *Future[T]) Queued() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.queued
+}
+
+// OnDone runs fn with the result, as a callback of the client, also when the operation has
+// ended already. Several functions run in the order of registration. After Close there is no
+// callback goroutine any more: fn then runs before OnDone returns. It returns f.
+func (f *Future[T]) OnDone(fn func(T, error)) *Future[T] {
+	f.mu.Lock()
+	if !f.ended {
+		f.then = append(f.then, fn)
+		f.mu.Unlock()
+		return f
+	}
+	val, err := f.val, f.err
+	f.mu.Unlock()
+	if !f.lane.push(item{fn: func() { fn(val, err) }}) {
+		fn(val, err)
+	}
+	return f
+}
+
+// complete ends the future. The client calls it once.
+func (f *Future[T]) complete(val T, err error) {
+	f.mu.Lock()
+	f.ended, f.val, f.err = true, val, err
+	then := f.then
+	f.then = nil
+	if f.done != nil {
+		close(f.done)
+	}
+	f.mu.Unlock()
+	for _, fn := range then {
+		f.lane.push(item{fn: func() { fn(val, err) }})
+	}
+}
+
+func (f *Future[T]) setQueued() {
+	f.mu.Lock()
+	f.queued = true
+	f.mu.Unlock()
+}

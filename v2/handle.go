@@ -1,0 +1,92 @@
+package awsiot
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/portage-iot/awsiot/internal/topic"
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
+
+// Handle adds a route without a SUBSCRIBE, for messages of persistent sessions and of
+// subscriptions made elsewhere, until remove is called. Any number per filter, independent of
+// Subscribe. An invalid filter matches nothing, and is logged as an error.
+func (c *Client) Handle(filter string, h MessageHandler) (remove func()) {
+	if err := topic.ValidateFilter(filter); err != nil {
+		c.log.Error("Handle: invalid filter", slog.String("filter", filter), slog.Any("error", err))
+		return func() {}
+	}
+	r := c.router.Add(filter, h)
+	return func() { c.router.Remove(r) }
+}
+
+// deliver runs the handlers of one message, then acknowledges it. more: other messages follow at
+// once, whose PUBACKs may travel with this one. Only the message lane calls it.
+func (c *Client) deliver(m *Message, last bool) {
+	c.scratch = c.router.Match(m.Topic, c.scratch[:0])
+	for _, r := range c.scratch {
+		if h := r.Value(); h != nil {
+			m.Handled = true
+			c.messages.call(h, m)
+		}
+	}
+	if h := c.opts.OnPublishReceived; h != nil {
+		c.messages.call(h, m)
+	}
+	if m.QoS == AtLeastOnce {
+		c.ackMessage(m, last)
+	}
+}
+
+// call runs one handler; see guard.
+func (l *lane) call(h MessageHandler, m *Message) {
+	defer l.recover()
+	h(m)
+}
+
+// ackMessage acknowledges a message whose handlers have returned, unless one of them took that over.
+func (c *Client) ackMessage(m *Message, last bool) {
+	c.mu.Lock()
+	id := m.id
+	m.id = 0
+	if l := c.link; m.hold == nil && l != nil && l.epoch == m.epoch && l.err == nil {
+		l.puback(id)
+		if !last && !l.ackSoon {
+			l.ackSoon = true
+			time.AfterFunc(ackDelay, func() {
+				c.mu.Lock()
+				l.ackSoon = false
+				c.unlock()
+			})
+		}
+	}
+	if last {
+		c.unlock()
+	} else {
+		c.mu.Unlock() // the writer is woken by the last one, or by the timer when that takes long
+	}
+}
+
+// puback encodes a PUBACK. mu is held.
+func (l *link) puback(id uint16) {
+	out := wire.AppendPuback(l.out, id, 0)
+	l.end += uint64(len(out) - len(l.out))
+	l.out = out
+	l.inbound--
+}
+
+// ackHeld sends the acknowledgement that a handler took over.
+func (c *Client) ackHeld(h *ackHold, epoch uint64, id uint16) error {
+	c.mu.Lock()
+	defer c.unlock()
+	if h.used {
+		return opError("acknowledge", "", protocolError(errAckTwice))
+	}
+	h.used = true
+	l := c.link
+	if l == nil || l.epoch != epoch || l.err != nil {
+		return opError("acknowledge", "", ErrAckLost)
+	}
+	l.puback(id)
+	return nil
+}

@@ -1,0 +1,166 @@
+package awsiot
+
+import (
+	"errors"
+	"time"
+
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
+
+// MessageHandler handles a message. It may block and may call every method of the
+// client: handlers run one at a time, in the order of arrival, on a goroutine of their
+// own. A QoS 1 message is acknowledged when the handlers have returned.
+type MessageHandler func(*Message)
+
+// Message is a received PUBLISH. It and its payload belong to the handler for good; where
+// several handlers match, all get the same one.
+type Message struct {
+	Topic                   string
+	Payload                 []byte
+	QoS                     QoS
+	Retain                  bool
+	Duplicate               bool // the broker may have sent it before
+	Handled                 bool // set for OnPublishReceived: a handler of a filter has had it
+	PayloadFormat           *PayloadFormat
+	MessageExpiry           *time.Duration // what is left of it
+	ResponseTopic           string
+	CorrelationData         []byte
+	ContentType             string
+	UserProperties          []UserProperty
+	SubscriptionIdentifiers []uint32
+
+	id    uint16
+	hold  *ackHold // made by HoldAck
+	c     *Client
+	epoch uint64 // of the connection on which it came
+}
+
+// errAckTwice: the function that HoldAck returned was called again.
+var errAckTwice = errors.New("acknowledged twice")
+
+// ackHold is the state of an acknowledgement that a handler took over.
+type ackHold struct{ used bool }
+
+// HoldAck takes the acknowledgement of a QoS 1 message over from the client: call it inside
+// the handler, once, and call ack when the message is safe. ok is false for QoS 0, at a
+// second call, and after the handlers have returned. ack fails with ErrAckLost when the
+// connection on which the message came is gone (the broker sends the message again), and with
+// ErrProtocol when it was called before. Held acknowledgements leave in the order of the ack
+// calls, and count against ReceiveMaximum.
+func (m *Message) HoldAck() (ack func() error, ok bool) {
+	c := m.c
+	if m.QoS != AtLeastOnce || c == nil {
+		return nil, false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m.hold != nil || m.id == 0 {
+		return nil, false
+	}
+	h := &ackHold{}
+	m.hold = h
+	id, epoch := m.id, m.epoch
+	return func() error { return c.ackHeld(h, epoch, id) }, true
+}
+
+// Payload sizes up to which a message and its payload share one allocation.
+type (
+	message64 struct {
+		Message
+		buf [64]byte
+	}
+	message256 struct {
+		Message
+		buf [256]byte
+	}
+	message1k struct {
+		Message
+		buf [1024]byte
+	}
+)
+
+// newMessage copies a parsed PUBLISH out of the read buffer.
+func (l *link) newMessage(p *wire.InPublish) *Message {
+	var m *Message
+	var buf []byte
+	switch n := len(p.Payload); {
+	case n == 0:
+		m = &Message{}
+	case n <= 64:
+		b := &message64{}
+		m, buf = &b.Message, b.buf[:n:n]
+	case n <= 256:
+		b := &message256{}
+		m, buf = &b.Message, b.buf[:n:n]
+	case n <= 1024:
+		b := &message1k{}
+		m, buf = &b.Message, b.buf[:n:n]
+	default:
+		m, buf = &Message{}, make([]byte, n)
+	}
+	copy(buf, p.Payload)
+	m.Topic, m.Payload = l.intern(p.Topic), buf
+	m.QoS, m.Retain, m.Duplicate = QoS(p.QoS), p.Retain, p.Dup
+	if p.QoS > 0 {
+		m.id, m.c, m.epoch = p.ID, l.c, l.epoch
+	}
+	if w := p.Props; w != nil {
+		if w.PayloadFormat != nil {
+			m.PayloadFormat = new(PayloadFormat(*w.PayloadFormat))
+		}
+		m.MessageExpiry = seconds(w.MessageExpiry)
+		m.ResponseTopic, m.CorrelationData, m.ContentType = w.ResponseTopic, w.CorrelationData, w.ContentType
+		m.UserProperties, m.SubscriptionIdentifiers = fromWireProperties(w.User), w.SubscriptionIDs
+	}
+	return m
+}
+
+// intern returns topic as a string, without an allocation for topics seen lately: a
+// device receives on few topics, many times.
+func (l *link) intern(topic []byte) string {
+	if s, ok := l.names[string(topic)]; ok {
+		return s
+	}
+	s := string(topic)
+	if l.names == nil || len(l.names) >= 1024 {
+		l.names = make(map[string]string, 8)
+	}
+	l.names[s] = s
+	return s
+}
+
+func seconds(s *uint32) *time.Duration {
+	if s == nil {
+		return nil
+	}
+	return new(time.Duration(*s) * time.Second)
+}
+
+func wireSeconds(d *time.Duration) *uint32 {
+	if d == nil {
+		return nil
+	}
+	return new(uint32(*d / time.Second))
+}
+
+func fromWireProperties(in []wire.UserProperty) []UserProperty {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]UserProperty, len(in))
+	for i, p := range in {
+		out[i] = UserProperty(p)
+	}
+	return out
+}
+
+func toWireProperties(in []UserProperty) []wire.UserProperty {
+	if len(in) == 0 {
+		return nil
+	}
+	out := make([]wire.UserProperty, len(in))
+	for i, p := range in {
+		out[i] = wire.UserProperty(p)
+	}
+	return out
+}

@@ -1,0 +1,204 @@
+package awsiot
+
+import (
+	"sync"
+	"time"
+
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
+
+// opKind is what an operation does.
+type opKind uint8
+
+const (
+	opPublish0 opKind = iota
+	opPublish1
+	opSubscribe
+	opUnsubscribe
+)
+
+func (k opKind) String() string {
+	return enumName("opKind", k, "publish", "publish", "subscribe", "unsubscribe")
+}
+
+// opPhase is where an operation stands.
+type opPhase uint8
+
+const (
+	phaseNew    opPhase = iota
+	phaseQueued         // in Client.queue
+	phaseSent           // encoded into link.out, or written: in Client.table, or in link.pend at QoS 0
+	phaseDone
+)
+
+// operation is a publish, subscribe or unsubscribe from its acceptance to its end. Publish
+// operations come from a pool, with their buffer and channel.
+type operation struct {
+	kind   opKind
+	phase  opPhase
+	resend bool // a QoS 1 publish that was written on an earlier connection: it keeps its id, and DUP is set
+	tried  bool // a QoS 1 publish that was sent, at least in part, on an earlier connection
+	paced  bool // it waited for a connection: DrainRate holds for it
+	id     uint16
+	seq    uint64        // order of the calls
+	end    uint64        // link.end behind its last byte
+	sent   time.Duration // Client.clock() when it was sent
+	size   int           // of the encoded packet
+	buf    []byte        // publish: the encoded packet, for the queue and for sending again
+	sub    *subscribeOp  // subscribe and unsubscribe
+
+	prev, next *operation // in the queue
+
+	// how a publish ends: one of these, or nobody waits
+	done func(PublishResult, error)
+	fut  *Future[PublishResult]
+	wait bool
+	ch   chan struct{} // with wait; has room for one
+	res  PublishResult
+	err  error
+}
+
+// These stand in the table for operations that have timed out: the id stays reserved, and the
+// place in the window taken, until the acknowledgement or the end of the connection.
+var (
+	expiredPublish   = &operation{kind: opPublish1, phase: phaseDone}
+	expiredSubscribe = &operation{kind: opSubscribe, phase: phaseDone}
+)
+
+var operations = sync.Pool{New: func() any { return &operation{} }}
+
+// maxPooled is the largest packet buffer that goes back to the pool with its operation.
+const maxPooled = 8 << 10
+
+func newOperation() *operation { return operations.Get().(*operation) }
+
+// release gives o back to the pool. Nobody may hold it any more.
+func (o *operation) release() {
+	buf, ch := o.buf, o.ch
+	if cap(buf) > maxPooled {
+		buf = nil
+	}
+	*o = operation{buf: buf[:0], ch: ch}
+	operations.Put(o)
+}
+
+// topic returns what the operation is about, for errors.
+func (o *operation) topic() string {
+	if o.sub != nil {
+		return o.sub.topic()
+	}
+	var p wire.InPublish
+	if f, _, err := wire.Next(o.buf, 0); err == nil && f.Raw != nil {
+		if o.kind == opPublish1 && o.id == 0 {
+			wire.SetPublishID(o.buf, 1) // a queued packet has no id yet, and none is malformed
+		}
+		if wire.ParsePublish(f, &p) == nil {
+			return string(p.Topic)
+		}
+	}
+	return ""
+}
+
+// ackable reports that the operation waits for an acknowledgement once sent.
+func (o *operation) ackable() bool { return o.kind != opPublish0 }
+
+// complete ends an operation: exactly once, and without running a callback here. mu is held;
+// o must be out of the queue, the table and link.pend.
+func (c *Client) complete(o *operation, res PublishResult, err error) {
+	if o.phase == phaseDone {
+		return
+	}
+	c.stats.IncompleteOperationCount--
+	c.stats.IncompleteOperationSize -= uint64(o.size)
+	if o.phase == phaseSent && o.ackable() {
+		c.stats.UnackedOperationCount--
+		c.stats.UnackedOperationSize -= uint64(o.size)
+	}
+	o.phase = phaseDone
+	switch {
+	case o.sub != nil:
+		c.endSubscribe(o, err)
+	case o.done != nil:
+		o.res, o.err = res, err
+		c.batch = append(c.batch, item{op: o})
+	case o.fut != nil:
+		c.flush()
+		fut := o.fut
+		o.release()
+		fut.complete(res, err)
+	case o.wait:
+		o.res, o.err = res, err
+		o.ch <- struct{}{}
+	default:
+		o.release()
+	}
+}
+
+// accept counts an operation that the client has taken on. mu is held.
+func (c *Client) accept(o *operation) {
+	c.stats.IncompleteOperationCount++
+	c.stats.IncompleteOperationSize += uint64(o.size)
+}
+
+// sent counts an operation that is on the wire and waits for its acknowledgement, and arms
+// the timeout. mu is held.
+func (c *Client) sentAckable(l *link, o *operation) {
+	c.stats.UnackedOperationCount++
+	c.stats.UnackedOperationSize += uint64(o.size)
+	c.track(l, o)
+}
+
+// track enters a sent operation into the order of sending. mu is held.
+func (c *Client) track(l *link, o *operation) {
+	o.phase, o.end, o.sent = phaseSent, l.end, l.batchStart
+	c.table.Link(o.id)
+	if o.kind == opPublish1 {
+		c.inflight++
+	}
+	c.armAckTimer()
+}
+
+// publishWindow is how many QoS 1 publishes may be unacknowledged on l.
+func (c *Client) publishWindow(l *link) int {
+	n := int(l.settings.ReceiveMaximumFromServer)
+	if m := c.opts.MaxInflight; m > 0 {
+		n = min(n, m)
+	}
+	return n
+}
+
+// puback handles a PUBACK. mu is held.
+func (c *Client) puback(a *ackEntry) error {
+	o, ok := c.table.Get(a.id)
+	if !ok {
+		c.noteLateAck("PUBACK", a.id)
+		return nil
+	}
+	if o == expiredPublish {
+		c.table.Release(a.id)
+		c.inflight--
+		return nil
+	}
+	if o.kind != opPublish1 {
+		return &wire.Error{Code: wire.CodeProtocolError, Packet: "PUBACK", Problem: "carries the identifier of a " + o.kind.String()}
+	}
+	if o.phase != phaseSent { // of an earlier connection, and not sent again yet
+		c.noteLateAck("PUBACK", a.id)
+		return nil
+	}
+	c.table.Release(a.id)
+	c.inflight--
+	res := PublishResult{Code: ReasonCode(a.code)}
+	if a.full != nil {
+		res.Reason, res.UserProperties = a.full.Reason, fromWireProperties(a.full.User)
+	}
+	var err error
+	switch {
+	case res.Code.IsError():
+		err = &ReasonError{Op: "publish", Topic: o.topic(), Code: res.Code, Reason: res.Reason, UserProperties: res.UserProperties}
+	case res.Code != ReasonSuccess && res.Code != ReasonNoMatchingSubscribers:
+		err = opError("publish", o.topic(), protocolError(&wire.Error{Code: wire.CodeProtocolError, Packet: "PUBACK", Problem: "illegal code " + res.Code.String()}))
+	}
+	c.complete(o, res, err)
+	return nil
+}

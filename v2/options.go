@@ -1,0 +1,223 @@
+package awsiot
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+)
+
+// The defaults of ClientOptions.
+const (
+	defaultKeepAlive        = 1200 * time.Second
+	defaultMinReconnect     = time.Second
+	defaultMaxReconnect     = 120 * time.Second
+	defaultStable           = 30 * time.Second
+	defaultConnectTimeout   = 10 * time.Second
+	defaultConnackTimeout   = 20 * time.Second
+	defaultPingTimeout      = 30 * time.Second
+	defaultAckTimeout       = 60 * time.Second
+	defaultInboundMaxBytes  = 16 << 20
+	defaultResubscribeBatch = 8
+
+	// defaultMaximumPacketSize bounds what a broker can make the client buffer when
+	// ClientOptions.MaximumPacketSize is 0: AWS IoT Core's largest payload is 128 KiB.
+	defaultMaximumPacketSize = 1 << 20
+)
+
+// ClientOptions configures a client. NewClient copies it deeply. The zero value of a field
+// means the documented default; Endpoint, ClientID and Auth are what most programs set.
+type ClientOptions struct {
+	// Endpoint is the broker's host name or address, without a port. Required.
+	Endpoint string
+	// Port: 0 means 443 with the ALPN name that AWS IoT Core wants there, and 1883 for PlainTCP.
+	Port int
+	// ClientID: at most 65535 bytes (AWS IoT Core: 128). Empty: the broker assigns one, which
+	// is kept for the reconnections.
+	ClientID string
+	// Auth says how the connection is made and proves who the client is. Required; see
+	// PlainTCP, TLS, MTLSFromPath and the others.
+	Auth Auth
+	// CAFile and CAPEM name the certificate authorities that may sign the broker's
+	// certificate, in PEM. Neither: the system's. The file is read at Start and at every attempt.
+	CAFile string
+	CAPEM  []byte
+	// TLSConfig is the base for TLS connections (cipher suites, versions, ...); certificates,
+	// authorities, server name and ALPN are filled in where they are not set. It is cloned.
+	TLSConfig *tls.Config
+
+	// KeepAlive: 0 means 1200 s, negative none at all. Whole seconds, up to 65535. A ping is
+	// sent only when nothing was sent, or nothing was received, for that long.
+	KeepAlive time.Duration
+	// SessionBehavior: see CleanSession, RejoinPostSuccess, RejoinAlways. To rejoin needs SessionExpiry > 0.
+	SessionBehavior SessionBehavior
+	// SessionExpiry is how long the broker keeps the session after the connection ends, in
+	// whole seconds up to 2^32-1. 0: it ends with the connection.
+	SessionExpiry time.Duration
+	// Username and Password of CONNECT. The name gets a suffix, see DisableMetrics.
+	Username string
+	Password []byte
+	// Will is published by the broker when the connection ends without DISCONNECT.
+	Will *Will
+	// UserProperties of CONNECT.
+	UserProperties []UserProperty
+	// ReceiveMaximum is how many QoS 1 messages the broker may send without having an
+	// acknowledgement. 0: not announced, which means 65535.
+	ReceiveMaximum uint16
+	// MaximumPacketSize is the largest packet, in bytes, that the broker may send. 0: not
+	// announced; a packet of more than 1 MiB then ends the connection.
+	MaximumPacketSize uint32
+	// RequestResponseInformation and RequestProblemInformation of CONNECT [MQTT5-3.1.2.11.6]; nil: not sent.
+	RequestResponseInformation, RequestProblemInformation *bool
+
+	// OfflineQueue says what waits while there is no connection, and how much.
+	OfflineQueue OfflineQueue
+	// MaxInflight is how many QoS 1 publishes may be unacknowledged; 0: what the broker's Receive Maximum allows.
+	MaxInflight int
+	// Resubscribe says when subscriptions are made again after a reconnect.
+	Resubscribe Resubscribe
+	// Inbound bounds the received QoS 0 messages that wait for a handler.
+	Inbound Inbound
+
+	// RetryJitterMode, MinReconnectDelay (1 s), MaxReconnectDelay (120 s): the delay before
+	// attempt n to reconnect is drawn from MinReconnectDelay * 2^n, at most MaxReconnectDelay.
+	// With JitterFull, the default, it may be as short as 0. The first attempt after Start is made at once.
+	RetryJitterMode   RetryJitterMode
+	MinReconnectDelay time.Duration
+	MaxReconnectDelay time.Duration
+	// MinConnectedTimeToResetReconnectDelay (30 s): a connection that lived as long starts the delays anew.
+	MinConnectedTimeToResetReconnectDelay time.Duration
+	// ConnectTimeout (10 s) bounds DNS, TCP and TLS together.
+	ConnectTimeout time.Duration
+	// ConnackTimeout (20 s) bounds CONNECT and CONNACK together, however slowly they come.
+	ConnackTimeout time.Duration
+	// PingTimeout (30 s, at most half the keep-alive) is how long PINGRESP may take.
+	PingTimeout time.Duration
+	// AckTimeout (60 s; negative: none) is how long an acknowledgement may take once the
+	// packet was written. Waiting in a queue does not count. A timeout ends the operation, not the connection.
+	AckTimeout time.Duration
+
+	// Dialer replaces the built-in TCP dialer; TLS is put on top of what it returns.
+	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+	// SerialCallbacks runs messages and events in one lane, as the v1 SDK did: a slow message handler then delays events.
+	SerialCallbacks bool
+	// DisableMetrics leaves out the suffix ?SDK=PortageGo&Version=...&Platform=... that
+	// AWS IoT Core takes off the user name.
+	DisableMetrics bool
+	// Logger: nil logs nothing. Packets are not logged, secrets never.
+	Logger *slog.Logger
+
+	// The callbacks of the events; see Observer.
+	OnAttemptingConnect func(*AttemptingConnect)
+	OnConnectionSuccess func(*ConnectionSuccess)
+	OnConnectionFailure func(*ConnectionFailure)
+	OnDisconnection     func(*Disconnection)
+	OnStopped           func(*Stopped)
+	OnResubscribed      func(*Resubscribed)
+	// OnPublishReceived gets every message, after the handlers of the filters that match it.
+	OnPublishReceived MessageHandler
+}
+
+// OfflineQueue says which operations wait while there is no connection, and what bounds the
+// operations that wait, also those that wait on a connection for the Receive Maximum.
+type OfflineQueue struct {
+	// Behavior: FailQoS0 by default.
+	Behavior OfflineQueueBehavior
+	// MaxOperations: 0 means no limit; negative: nothing waits for a connection, the call ends with ErrOffline.
+	MaxOperations int
+	// MaxBytes of the encoded packets that wait; 0 means no limit.
+	MaxBytes int
+	// WhenFull: RejectNew by default.
+	WhenFull FullBehavior
+	// DrainRate is how many of the waiting operations are sent per second after a reconnect;
+	// new calls go behind them. 0: all at once.
+	DrainRate float64
+	// ReturnQueued makes a blocking call return at once, without an error and with Queued set
+	// in its result, when it is made while the client is not connected, resubscribing or draining.
+	ReturnQueued bool
+}
+
+// Resubscribe says when, and in what portions, subscriptions are made again after a reconnect.
+type Resubscribe struct {
+	// When: ResubscribeIfNoSession by default.
+	When ResubscribeWhen
+	// BatchSize is the number of filters per SUBSCRIBE; 0 means 8, AWS IoT Core's limit.
+	BatchSize int
+}
+
+// Inbound bounds the received QoS 0 messages that wait for a handler. QoS 1 messages are
+// bounded by ReceiveMaximum. A message counts its topic, its payload and 256 bytes.
+type Inbound struct {
+	// MaxBytes: 0 means 16 MiB.
+	MaxBytes int
+	// WhenFull: RejectNew drops the new message (default), DropOldest the oldest. Drops are counted and logged. Block is refused.
+	WhenFull FullBehavior
+}
+
+// withDefaults returns o with the documented default in every field that is 0.
+func (o ClientOptions) withDefaults() ClientOptions {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	def(&o.KeepAlive, defaultKeepAlive)
+	def(&o.MinReconnectDelay, defaultMinReconnect)
+	def(&o.MaxReconnectDelay, defaultMaxReconnect)
+	def(&o.MinConnectedTimeToResetReconnectDelay, defaultStable)
+	def(&o.ConnectTimeout, defaultConnectTimeout)
+	def(&o.ConnackTimeout, defaultConnackTimeout)
+	def(&o.PingTimeout, defaultPingTimeout)
+	def(&o.AckTimeout, defaultAckTimeout)
+	if o.KeepAlive < 0 {
+		o.KeepAlive = 0
+	}
+	if o.AckTimeout < 0 {
+		o.AckTimeout = 0 // none
+	}
+	if o.Inbound.MaxBytes == 0 {
+		o.Inbound.MaxBytes = defaultInboundMaxBytes
+	}
+	if o.Resubscribe.BatchSize == 0 {
+		o.Resubscribe.BatchSize = defaultResubscribeBatch
+	}
+	if o.Port == 0 {
+		o.Port = 443
+		if _, plain := o.Auth.(plainTCP); plain {
+			o.Port = 1883
+		}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// clone copies everything that the caller could still change.
+func (o ClientOptions) clone() ClientOptions {
+	o.CAPEM = slices.Clone(o.CAPEM)
+	o.Password = slices.Clone(o.Password)
+	o.UserProperties = slices.Clone(o.UserProperties)
+	o.RequestResponseInformation = clonePtr(o.RequestResponseInformation)
+	o.RequestProblemInformation = clonePtr(o.RequestProblemInformation)
+	if o.TLSConfig != nil {
+		o.TLSConfig = o.TLSConfig.Clone()
+	}
+	if o.Will != nil {
+		w := *o.Will
+		w.Payload, w.CorrelationData = slices.Clone(w.Payload), slices.Clone(w.CorrelationData)
+		w.UserProperties = slices.Clone(w.UserProperties)
+		w.Delay, w.MessageExpiry, w.PayloadFormat = clonePtr(w.Delay), clonePtr(w.MessageExpiry), clonePtr(w.PayloadFormat)
+		o.Will = &w
+	}
+	return o
+}
+
+func clonePtr[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	return new(*p)
+}

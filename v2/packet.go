@@ -1,0 +1,135 @@
+package awsiot
+
+import "time"
+
+// UserProperty is a name and a value that MQTT 5 carries along; names may repeat and order is kept.
+// At most 1024 per packet, each string at most 65535 bytes.
+type UserProperty struct{ Name, Value string }
+
+// PublishPacket is a message to send. It is read-only for the client: one packet may be
+// shared by concurrent calls, and it and its payload belong to the caller again when the
+// call returns. Pointers are optional properties: nil means not sent.
+type PublishPacket struct {
+	Topic           string // required, no wildcards, at most 65535 bytes
+	Payload         []byte // may be empty
+	QoS             QoS    // AtMostOnce or AtLeastOnce
+	Retain          bool
+	PayloadFormat   *PayloadFormat // PayloadUTF8 requires a payload of valid UTF-8
+	MessageExpiry   *time.Duration // whole seconds, 0 to 2^32-1
+	ResponseTopic   string
+	CorrelationData []byte
+	ContentType     string
+	UserProperties  []UserProperty
+}
+
+// Will is the message that the broker publishes when the connection ends without a
+// DISCONNECT. Payload: at most 65535 bytes.
+type Will struct {
+	Topic           string
+	Payload         []byte
+	QoS             QoS
+	Retain          bool
+	Delay           *time.Duration // whole seconds; nil: at once
+	PayloadFormat   *PayloadFormat
+	MessageExpiry   *time.Duration
+	ResponseTopic   string
+	CorrelationData []byte
+	ContentType     string
+	UserProperties  []UserProperty
+}
+
+// Subscription is one filter of a SUBSCRIBE, and the handler for what it brings.
+type Subscription struct {
+	TopicFilter       string // wildcards + and #, or $share/group/filter
+	QoS               QoS    // the highest QoS wanted: AtMostOnce or AtLeastOnce
+	NoLocal           bool   // not with $share [MQTT5-3.8.3-4]
+	RetainAsPublished bool
+	RetainHandling    RetainHandling
+	Handler           MessageHandler // nil: messages go to OnPublishReceived and other routes only
+}
+
+// SubscribePacket is a SUBSCRIBE: 1 to 1024 filters (AWS IoT Core: 8).
+type SubscribePacket struct {
+	Subscriptions          []Subscription
+	SubscriptionIdentifier *uint32 // 1 to 268435455; AWS IoT Core has none
+	UserProperties         []UserProperty
+}
+
+// UnsubscribePacket is an UNSUBSCRIBE: 1 to 1024 filters (AWS IoT Core: 8).
+type UnsubscribePacket struct {
+	TopicFilters   []string
+	UserProperties []UserProperty
+}
+
+// PublishResult is the end of a publish: the PUBACK at QoS 1; Code 0 at QoS 0, where it
+// says that the bytes were written. Queued: see OfflineQueue.ReturnQueued.
+type PublishResult struct {
+	Code           ReasonCode // ReasonSuccess or ReasonNoMatchingSubscribers; >= 0x80 comes with a *ReasonError
+	Reason         string
+	UserProperties []UserProperty
+	Queued         bool
+}
+
+// SubackPacket is the answer to a SUBSCRIBE: one code per filter, in order.
+type SubackPacket struct {
+	Codes          []ReasonCode
+	Reason         string
+	UserProperties []UserProperty
+	Queued         bool // see OfflineQueue.ReturnQueued; there are no codes then
+}
+
+// UnsubackPacket is the answer to an UNSUBSCRIBE: one code per filter, in order.
+type UnsubackPacket struct {
+	Codes          []ReasonCode
+	Reason         string
+	UserProperties []UserProperty
+	Queued         bool // see OfflineQueue.ReturnQueued; there are no codes then
+}
+
+// DisconnectPacket is a DISCONNECT, sent by Stop or received from the broker.
+type DisconnectPacket struct {
+	Code            ReasonCode
+	SessionExpiry   *time.Duration // whole seconds; to send one above 0, CONNECT must have announced one above 0 [MQTT5-3.14.2.2.2]
+	Reason          string
+	ServerReference string // received only
+	UserProperties  []UserProperty
+}
+
+// ConnackPacket is the broker's answer to CONNECT [MQTT5-3.2]. Pointers are nil when the
+// broker did not send the property.
+type ConnackPacket struct {
+	SessionPresent                   bool
+	Code                             ReasonCode
+	Reason                           string
+	SessionExpiry                    *time.Duration
+	ReceiveMaximum                   *uint16
+	MaximumQoS                       *QoS
+	RetainAvailable                  *bool
+	MaximumPacketSize                *uint32
+	AssignedClientIdentifier         string
+	TopicAliasMaximum                *uint16
+	UserProperties                   []UserProperty
+	WildcardSubscriptionsAvailable   *bool
+	SubscriptionIdentifiersAvailable *bool
+	SharedSubscriptionsAvailable     *bool
+	ServerKeepAlive                  *time.Duration
+	ResponseInformation              string
+	ServerReference                  string
+}
+
+// NegotiatedSettings is what holds on a connection: the broker's CONNACK over what CONNECT asked for.
+type NegotiatedSettings struct {
+	MaximumQoS                       QoS           // AtLeastOnce at most
+	SessionExpiry                    time.Duration // how long the broker keeps the session after the connection
+	ReceiveMaximumFromServer         uint16        // unacknowledged QoS 1 publishes the broker allows; 65535 when it says nothing
+	MaximumPacketSizeToServer        uint32        // bytes; 268435460 when it says nothing
+	TopicAliasMaximumToServer        uint16
+	TopicAliasMaximumToClient        uint16
+	ServerKeepAlive                  time.Duration // the keep-alive in force; 0: off
+	RetainAvailable                  bool
+	WildcardSubscriptionsAvailable   bool
+	SubscriptionIdentifiersAvailable bool
+	SharedSubscriptionsAvailable     bool
+	RejoinedSession                  bool
+	ClientID                         string // as configured, or as the broker assigned it
+}

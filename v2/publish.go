@@ -1,0 +1,207 @@
+package awsiot
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
+
+// Publish sends a message and waits: at QoS 0 until its bytes were written, at QoS 1 until the
+// PUBACK. A PUBACK with a code of 0x80 and above is returned together with a *ReasonError. When
+// ctx ends first, a message that was still queued is taken back and ctx's cause returned; one that was sent
+// ends with ErrUnknownOutcome. Without a connection it follows OfflineQueue. No allocation on a
+// connection.
+func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, error) {
+	if err := p.validate(); err != nil {
+		return PublishResult{}, err
+	}
+	if ctx.Err() != nil {
+		return PublishResult{}, opError("publish", p.Topic, context.Cause(ctx))
+	}
+	o := newOperation()
+	if o.ch == nil {
+		o.ch = make(chan struct{}, 1)
+	}
+	o.wait = true
+	c.mu.Lock()
+	offline, err := c.publish(ctx, o, p)
+	switch {
+	case err != nil:
+		c.unlock()
+		o.release()
+		return PublishResult{}, wrapOp("publish", p.Topic, err)
+	case offline && c.opts.OfflineQueue.ReturnQueued:
+		o.wait = false
+		c.unlock()
+		return PublishResult{Queued: true}, nil
+	}
+	c.unlock()
+	select {
+	case <-o.ch:
+	case <-ctx.Done():
+		if err := c.abandon(o, ctx); err != nil {
+			return PublishResult{}, wrapOp("publish", p.Topic, err)
+		}
+	}
+	res, err := o.res, o.err
+	o.release()
+	return res, err
+}
+
+// PublishFunc starts a publish. done, which may be nil, runs as a callback when it has ended,
+// with what Publish would return. It blocks only with OfflineQueue.WhenFull Block. No allocation on a connection.
+func (c *Client) PublishFunc(p *PublishPacket, done func(PublishResult, error)) {
+	if err := p.validate(); err != nil {
+		c.refuse(done, err)
+		return
+	}
+	c.mu.Lock()
+	if done == nil && p.QoS == AtMostOnce && c.publishLoose(p) {
+		c.unlock()
+		return
+	}
+	o := newOperation()
+	o.done = done
+	_, err := c.publish(context.Background(), o, p)
+	c.unlock()
+	if err != nil {
+		o.release()
+		c.refuse(done, wrapOp("publish", p.Topic, err))
+	}
+}
+
+// PublishAsync starts a publish and returns its future. One allocation on a connection.
+func (c *Client) PublishAsync(p *PublishPacket) *Future[PublishResult] {
+	f := &Future[PublishResult]{lane: c.events}
+	if err := p.validate(); err != nil {
+		f.complete(PublishResult{}, err)
+		return f
+	}
+	o := newOperation()
+	o.fut = f
+	c.mu.Lock()
+	offline, err := c.publish(context.Background(), o, p)
+	if err == nil && offline {
+		f.setQueued()
+	}
+	c.unlock()
+	if err != nil {
+		o.release()
+		f.complete(PublishResult{}, wrapOp("publish", p.Topic, err))
+	}
+	return f
+}
+
+// refuse reports a publish that was not taken on, as the callback that was asked for.
+func (c *Client) refuse(done func(PublishResult, error), err error) {
+	if done != nil && !c.events.push(item{fn: func() { done(PublishResult{}, err) }}) {
+		done(PublishResult{}, err)
+	}
+}
+
+// wrapOp is opError for causes that do not name the operation themselves.
+func wrapOp(op, topic string, err error) error {
+	var ve *ValidationError
+	if errors.As(err, &ve) {
+		return err
+	}
+	return opError(op, topic, err)
+}
+
+// publish takes on a publish. On a connection with nothing waiting the packet is encoded
+// straight into the out buffer, and a QoS 1 packet copied from there. mu is held.
+func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (offline bool, err error) {
+	o.kind = opPublish0
+	if p.QoS == AtLeastOnce {
+		o.kind = opPublish1
+	}
+	props := p.properties()
+	o.size = wire.PublishSize(len(p.Topic), byte(p.QoS), props, len(p.Payload))
+	l := c.link
+	if !c.online() || c.queue.n > 0 || !c.fits(l, o) || p.QoS > l.settings.MaximumQoS || p.Retain && !l.settings.RetainAvailable ||
+		o.size > int(l.settings.MaximumPacketSizeToServer) {
+		o.buf = wire.AppendPublish(o.buf[:0], p.Topic, byte(p.QoS), p.Retain, false, 0, props, p.Payload)
+		return c.place(ctx, o)
+	}
+	if o.kind == opPublish1 {
+		id, _ := c.table.Reserve(o) // fits has seen to it that there is one
+		o.id = id
+	}
+	c.seq++
+	o.seq = c.seq
+	if len(l.out) == 0 {
+		l.batchStart = c.clock()
+	}
+	start := len(l.out)
+	l.out = wire.AppendPublish(l.out, p.Topic, byte(p.QoS), p.Retain, false, o.id, props, p.Payload)
+	l.end += uint64(len(l.out) - start)
+	c.accept(o)
+	if o.kind == opPublish1 {
+		o.buf = append(o.buf[:0], l.out[start:]...)
+		c.sentAckable(l, o)
+		return false, nil
+	}
+	o.phase, o.end = phaseSent, l.end
+	l.pend = append(l.pend, o)
+	return false, nil
+}
+
+// publishLoose sends a QoS 0 message for whose end nobody waits, if it can go at once. mu is held.
+func (c *Client) publishLoose(p *PublishPacket) bool {
+	l := c.link
+	if !c.online() || c.queue.n > 0 || l.err != nil || len(l.out) >= maxOut || p.Retain && !l.settings.RetainAvailable {
+		return false
+	}
+	props := p.properties()
+	size := wire.PublishSize(len(p.Topic), 0, props, len(p.Payload))
+	if size > int(l.settings.MaximumPacketSizeToServer) {
+		return false
+	}
+	if len(l.out) == 0 {
+		l.batchStart = c.clock()
+	}
+	l.out = wire.AppendPublish(l.out, p.Topic, 0, p.Retain, false, 0, props, p.Payload)
+	l.end += uint64(size)
+	l.loose.n++
+	l.loose.bytes += uint64(size)
+	c.stats.IncompleteOperationCount++
+	c.stats.IncompleteOperationSize += uint64(size)
+	return true
+}
+
+// properties returns the packet's properties for the codec; nil: none.
+func (p *PublishPacket) properties() *wire.Properties {
+	if p.plain() {
+		return nil
+	}
+	w := &wire.Properties{MessageExpiry: wireSeconds(p.MessageExpiry), ResponseTopic: p.ResponseTopic,
+		CorrelationData: p.CorrelationData, ContentType: p.ContentType, User: toWireProperties(p.UserProperties)}
+	if p.PayloadFormat != nil {
+		w.PayloadFormat = new(byte(*p.PayloadFormat))
+	}
+	return w
+}
+
+// abandon ends the wait of a blocking publish whose ctx has ended. nil: it has completed meanwhile,
+// and its result is in o. Otherwise o no longer belongs to the caller.
+func (c *Client) abandon(o *operation, ctx context.Context) error {
+	c.mu.Lock()
+	defer c.unlock()
+	switch o.phase {
+	case phaseDone:
+		<-o.ch
+		return nil
+	case phaseQueued:
+		o.wait = false
+		if o.resend {
+			return fmt.Errorf("%w: %w", ErrUnknownOutcome, context.Cause(ctx))
+		}
+		c.dequeue(o)
+		c.complete(o, PublishResult{}, nil) // releases it
+		return context.Cause(ctx)
+	}
+	o.wait = false
+	return fmt.Errorf("%w: %w", ErrUnknownOutcome, context.Cause(ctx))
+}

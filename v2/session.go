@@ -1,0 +1,231 @@
+package awsiot
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// session is one run of the loop that connects, serves and waits, from Start to Stop. The loop
+// is a goroutine, and the same one reads the connection.
+type session struct {
+	cancel context.CancelCauseFunc // interrupts dialling, the handshake and the delay
+	ended  chan struct{}           // closed when the client is stopped
+	cause  error                   // ErrStopped or ErrClosed once asked to end; guarded by Client.mu
+}
+
+// attempt is the outcome of one attempt to connect, for who waits for it.
+type attempt struct {
+	success *ConnectionSuccess
+	err     error
+}
+
+// Start begins to connect, and keeps the client connected until Stop. It returns what is wrong
+// with the options or the files they name (all of it, *ValidationError), and ErrClosed; the
+// network's troubles are events. Starting a started client does nothing; a Stop in progress is
+// waited for.
+func (c *Client) Start() error {
+	c.mu.Lock()
+	running := c.sess != nil && c.sess.cause == nil
+	closed := c.closed
+	c.mu.Unlock()
+	switch {
+	case closed:
+		return opError("start", "", ErrClosed)
+	case running:
+		return nil
+	case c.validity != nil:
+		return c.validity
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.opts.ConnectTimeout)
+	_, err := c.opts.tlsConfig(ctx)
+	cancel()
+	if err != nil {
+		return err
+	}
+	for {
+		c.mu.Lock()
+		s := c.sess
+		if s != nil && s.cause != nil {
+			c.mu.Unlock()
+			<-s.ended
+			continue
+		}
+		if s == nil && !c.closed {
+			ctx, cancel := context.WithCancelCause(context.Background())
+			s = &session{cancel: cancel, ended: make(chan struct{})}
+			c.sess = s
+			c.step(trigStart)
+			c.emitAttempting()
+			c.live.add()
+			go c.run(ctx, s)
+		}
+		closed := c.closed
+		c.unlock()
+		if closed {
+			return opError("start", "", ErrClosed)
+		}
+		return nil
+	}
+}
+
+// StartAndWait starts the client and waits for the first attempt: nil when it is connected. In
+// every failure - wrong options, a failed attempt (*ConnectError), the end of ctx - the client is stopped when
+// it returns the cause. For a client that is connected it returns nil at once.
+func (c *Client) StartAndWait(ctx context.Context) error {
+	wait := make(chan attempt, 1)
+	c.mu.Lock()
+	if c.state == StateConnected {
+		c.mu.Unlock()
+		return nil
+	}
+	c.waiters = append(c.waiters, wait)
+	c.mu.Unlock()
+	defer c.forget(wait)
+	err := c.Start()
+	if err == nil {
+		select {
+		case a := <-wait:
+			err = a.err
+		case <-ctx.Done():
+			err = opError("connect", "", context.Cause(ctx))
+		}
+	}
+	if err != nil {
+		_ = c.Stop(context.Background(), nil)
+	}
+	return err
+}
+
+// AwaitConnected waits until the client is connected, through as many attempts as that takes.
+// It returns the cause when the client is stopped or closed, also if it was not started, and the error of ctx.
+func (c *Client) AwaitConnected(ctx context.Context) (*ConnectionSuccess, error) {
+	for {
+		wait := make(chan attempt, 1)
+		c.mu.Lock()
+		switch {
+		case c.state == StateConnected:
+			defer c.mu.Unlock()
+			return c.last, nil
+		case c.closed:
+			defer c.mu.Unlock()
+			return nil, opError("connect", "", ErrClosed)
+		case c.sess == nil || c.sess.cause != nil:
+			defer c.mu.Unlock()
+			return nil, opError("connect", "", ErrStopped)
+		}
+		c.waiters = append(c.waiters, wait)
+		c.mu.Unlock()
+		select {
+		case a := <-wait:
+			if a.success != nil {
+				return a.success, nil
+			}
+			if errors.Is(a.err, ErrStopped) || errors.Is(a.err, ErrClosed) {
+				return nil, a.err
+			}
+		case <-ctx.Done():
+			c.forget(wait)
+			return nil, opError("connect", "", context.Cause(ctx))
+		}
+	}
+}
+
+// forget removes a waiter that gave up.
+func (c *Client) forget(wait chan<- attempt) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, w := range c.waiters {
+		if w == wait {
+			c.waiters = append(c.waiters[:i:i], c.waiters[i+1:]...)
+			return
+		}
+	}
+}
+
+// tell gives the outcome of an attempt to those who wait for one. mu is held.
+func (c *Client) tell(a attempt) {
+	for _, w := range c.waiters {
+		w <- a
+	}
+	c.waiters = nil
+}
+
+// run is the session loop.
+func (c *Client) run(ctx context.Context, s *session) {
+	defer c.live.done()
+	for {
+		var reason ReasonCode
+		l, err := c.connect(ctx)
+		if err == nil {
+			err = c.establish(s, l)
+		}
+		if err == nil {
+			reason = c.serve(l)
+		} else {
+			reason = c.attemptFailed(s, err)
+		}
+		if ctx.Err() == nil {
+			c.backOff(ctx, reason)
+		}
+		c.mu.Lock()
+		again := s.cause == nil && c.step(trigRetry)
+		if again {
+			c.emitAttempting()
+		}
+		c.unlock()
+		if !again {
+			c.finish(s)
+			return
+		}
+	}
+}
+
+// backOff waits before the next attempt, or until ctx ends.
+func (c *Client) backOff(ctx context.Context, reason ReasonCode) {
+	delay := c.retry.Next()
+	if !reason.heals() {
+		delay = c.opts.MaxReconnectDelay
+	}
+	c.log.Info("waiting before the next attempt to connect", slog.Duration("delay", delay))
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// attemptFailed reports a failed attempt.
+func (c *Client) attemptFailed(s *session, err *ConnectError) (reason ReasonCode) {
+	c.mu.Lock()
+	defer c.unlock()
+	if err.Connack != nil {
+		reason = err.Connack.Code
+	}
+	if s.cause == nil {
+		c.step(trigFailed)
+	}
+	c.note(slog.LevelWarn, "connecting failed", slog.Any("error", err))
+	c.emitFailure(&ConnectionFailure{Err: err, Connack: err.Connack})
+	c.tell(attempt{err: err})
+	return reason
+}
+
+// finish ends the session: every operation that is left fails, and the client is stopped.
+func (c *Client) finish(s *session) {
+	c.mu.Lock()
+	c.failAll(s.cause)
+	c.table.Reset()
+	c.inflight, c.rejoin, c.restoring = 0, false, false
+	c.step(trigGone)
+	c.sess = nil
+	c.emitStopped()
+	c.tell(attempt{err: opError("connect", "", s.cause)})
+	c.unlock()
+	close(s.ended)
+}
+
+// logger is the client's slog.Logger.
+type logger struct{ *slog.Logger }

@@ -1,0 +1,20 @@
+package awsiot
+
+// OperationStatistics is a snapshot of a client's counters. Operations are publishes,
+// subscribes and unsubscribes that the client has accepted and not ended; sizes are bytes of
+// the encoded packets.
+type OperationStatistics struct {
+	IncompleteOperationCount uint64 // accepted, not ended
+	IncompleteOperationSize  uint64
+	UnackedOperationCount    uint64 // of these: sent on this connection, not acknowledged
+	UnackedOperationSize     uint64
+	InboundDropped           uint64 // QoS 0 messages dropped by Inbound since the client was made
+	Reconnects               uint64 // connections after the first one of each Start
+}
+
+// Stats returns the counters as they are now.
+func (c *Client) Stats() OperationStatistics {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stats
+}

@@ -1,0 +1,328 @@
+package awsiot
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/portage-iot/awsiot/internal/topic"
+	"github.com/portage-iot/awsiot/v2/internal/router"
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
+
+// subscription is a filter that the client has subscribed to: there is one per filter.
+type subscription struct {
+	Subscription
+	identifier *uint32
+	route      *router.Route[MessageHandler]
+	seq        uint64     // of the call that made it: the order of subscribing again
+	op         *operation // the SUBSCRIBE that is pending for it
+	sent       bool       // a SUBSCRIBE for it was sent
+}
+
+// subscribeOp is what a subscribe or unsubscribe operation adds to operation.
+type subscribeOp struct {
+	subs       []Subscription // of a subscribe
+	filters    []string       // of an unsubscribe
+	identifier *uint32
+	user       []wire.UserProperty
+	auto       bool // made by resubscribe
+	records    []*subscription
+	suback     *SubackPacket
+	unsuback   *UnsubackPacket
+	subscribed *Future[*SubackPacket]   // of a subscribe; nil with auto
+	removed    *Future[*UnsubackPacket] // of an unsubscribe
+}
+
+// topic returns the filters, for errors.
+func (s *subscribeOp) topic() string {
+	fs := s.filters
+	for _, sub := range s.subs {
+		fs = append(fs, sub.TopicFilter)
+	}
+	if len(fs) > 3 {
+		return fmt.Sprintf("%s, and %d more", strings.Join(fs[:2], ", "), len(fs)-2)
+	}
+	return strings.Join(fs, ", ")
+}
+
+func (s *subscribeOp) packets(id uint16) (*wire.Subscribe, *wire.Unsubscribe) {
+	if s.filters != nil {
+		return nil, &wire.Unsubscribe{ID: id, Filters: s.filters, User: s.user}
+	}
+	p := &wire.Subscribe{ID: id, SubscriptionID: s.identifier, User: s.user, Subs: make([]wire.SubOption, len(s.subs))}
+	for i, sub := range s.subs {
+		p.Subs[i] = wire.SubOption{Filter: sub.TopicFilter, QoS: byte(sub.QoS), NoLocal: sub.NoLocal,
+			RetainAsPublished: sub.RetainAsPublished, RetainHandling: byte(sub.RetainHandling)}
+	}
+	return p, nil
+}
+
+// encode appends the packet; the records are subscribed from here on, as far as is known.
+func (s *subscribeOp) encode(dst []byte, id uint16) ([]byte, error) {
+	for _, r := range s.records {
+		r.sent = true
+	}
+	sub, unsub := s.packets(id)
+	if unsub != nil {
+		return wire.AppendUnsubscribe(dst, unsub)
+	}
+	return wire.AppendSubscribe(dst, sub)
+}
+
+func (s *subscribeOp) size() int {
+	sub, unsub := s.packets(1)
+	if unsub != nil {
+		return wire.UnsubscribeSize(unsub)
+	}
+	return wire.SubscribeSize(sub)
+}
+
+// check refuses what this broker has said it does not have.
+func (s *subscribeOp) check(n *NegotiatedSettings) error {
+	if s.identifier != nil && !n.SubscriptionIdentifiersAvailable {
+		return invalid("SubscriptionIdentifier", "the broker has no subscription identifiers")
+	}
+	for _, sub := range s.subs {
+		if _, _, shared := topic.SplitShare(sub.TopicFilter); shared && !n.SharedSubscriptionsAvailable {
+			return invalid("TopicFilter", "%q: the broker has no shared subscriptions", sub.TopicFilter)
+		}
+		if strings.ContainsAny(sub.TopicFilter, "+#") && !n.WildcardSubscriptionsAvailable {
+			return invalid("TopicFilter", "%q: the broker has no wildcard subscriptions", sub.TopicFilter)
+		}
+	}
+	return nil
+}
+
+// Subscribe subscribes and waits for the SUBACK. The handlers are in place before the SUBSCRIBE
+// is sent. Subscribing to a filter again replaces its options and its handler in place. Codes of
+// 0x80 and above are returned in the SubackPacket and as one *ReasonError per refused filter,
+// joined; a refused filter loses its route. When ctx ends first, see Publish. Without a connection it follows OfflineQueue.
+func (c *Client) Subscribe(ctx context.Context, p *SubscribePacket) (*SubackPacket, error) {
+	f, o := c.subscribe(ctx, p)
+	if o != nil && f.Queued() && c.opts.OfflineQueue.ReturnQueued {
+		return &SubackPacket{Queued: true}, nil
+	}
+	return await(ctx, c, f, o)
+}
+
+// SubscribeAsync is Subscribe without the wait.
+func (c *Client) SubscribeAsync(p *SubscribePacket) *Future[*SubackPacket] {
+	f, _ := c.subscribe(context.Background(), p)
+	return f
+}
+
+// await waits for the future of a subscribe or unsubscribe.
+func await[T any](ctx context.Context, c *Client, f *Future[T], o *operation) (T, error) {
+	select {
+	case <-f.Done():
+	case <-ctx.Done():
+		if o != nil {
+			if err := c.abandonSubscribe(o, context.Cause(ctx)); err != nil {
+				var zero T
+				return zero, err
+			}
+			<-f.Done()
+		}
+	}
+	return f.Result()
+}
+
+// abandonSubscribe ends the wait for o: a queued one ends with cause, and nil is returned.
+func (c *Client) abandonSubscribe(o *operation, cause error) error {
+	c.mu.Lock()
+	defer c.unlock()
+	switch o.phase {
+	case phaseDone:
+		return nil
+	case phaseQueued:
+		c.dequeue(o)
+		c.complete(o, PublishResult{}, opError(o.kind.String(), o.topic(), cause))
+		return nil
+	}
+	return opError(o.kind.String(), o.topic(), fmt.Errorf("%w: %w", ErrUnknownOutcome, cause))
+}
+
+// subscribe takes on a subscribe; the operation is nil when it has ended already.
+func (c *Client) subscribe(ctx context.Context, p *SubscribePacket) (*Future[*SubackPacket], *operation) {
+	f := &Future[*SubackPacket]{lane: c.events}
+	if err := p.validate(); err != nil {
+		f.complete(nil, err)
+		return f, nil
+	}
+	s := &subscribeOp{subs: slices.Clone(p.Subscriptions), identifier: clonePtr(p.SubscriptionIdentifier),
+		user: toWireProperties(p.UserProperties), subscribed: f}
+	o := &operation{kind: opSubscribe, sub: s, size: s.size()}
+	c.mu.Lock()
+	offline, err := c.place(ctx, o)
+	if err != nil {
+		c.unlock()
+		f.complete(nil, wrapOp("subscribe", s.topic(), err))
+		return f, nil
+	}
+	if offline {
+		f.setQueued()
+	}
+	for _, sub := range s.subs {
+		s.records = append(s.records, c.record(sub, o))
+	}
+	c.unlock()
+	return f, o
+}
+
+// record makes or replaces the subscription of a filter. mu is held, so nothing is sent or received meanwhile.
+func (c *Client) record(sub Subscription, o *operation) *subscription {
+	r := c.subs[sub.TopicFilter]
+	if r == nil {
+		if c.subs == nil {
+			c.subs = make(map[string]*subscription)
+		}
+		r = &subscription{seq: o.seq, route: c.router.Add(sub.TopicFilter, sub.Handler)}
+		c.subs[sub.TopicFilter] = r
+	} else {
+		c.router.Replace(r.route, sub.Handler)
+	}
+	r.Subscription, r.identifier, r.op = sub, o.sub.identifier, o
+	if o.phase == phaseSent {
+		r.sent = true
+	}
+	return r
+}
+
+// drop removes a subscription and its route. mu is held.
+func (c *Client) drop(r *subscription) {
+	if c.subs[r.TopicFilter] == r {
+		delete(c.subs, r.TopicFilter)
+		c.router.Remove(r.route)
+	}
+}
+
+// endSubscribe ends a subscribe or unsubscribe: with its packet, or with err, or with both. mu is held.
+func (c *Client) endSubscribe(o *operation, err error) {
+	s := o.sub
+	for i, r := range s.records {
+		if r.op != o {
+			continue // a later SUBSCRIBE has taken the filter over
+		}
+		r.op = nil
+		refused := s.suback != nil && s.suback.Codes[i].IsError()
+		if refused || s.suback == nil && !r.sent {
+			c.drop(r)
+		}
+	}
+	c.flush()
+	switch {
+	case s.removed != nil:
+		s.removed.complete(s.unsuback, err)
+	case s.auto:
+		if err != nil {
+			c.note(slog.LevelWarn, "resubscribing failed", slog.Any("error", err))
+		}
+		c.emitResubscribed(&Resubscribed{Subscriptions: s.subs, Suback: s.suback, Err: err})
+	default:
+		s.subscribed.complete(s.suback, err)
+	}
+}
+
+// acknowledged takes the operation of a SUBACK or UNSUBACK out of the table. mu is held.
+func (c *Client) acknowledged(packet string, id uint16, kind opKind, codes int) (*operation, error) {
+	o, ok := c.table.Get(id)
+	if !ok {
+		c.noteLateAck(packet, id)
+		return nil, nil
+	}
+	if o == expiredSubscribe {
+		c.table.Release(id)
+		return nil, nil
+	}
+	if o.kind != kind {
+		return nil, &wire.Error{Code: wire.CodeProtocolError, Packet: packet, Problem: "carries the identifier of a " + o.kind.String()}
+	}
+	c.table.Release(id)
+	if want := max(len(o.sub.subs), len(o.sub.filters)); codes != want {
+		err := &wire.Error{Code: wire.CodeProtocolError, Packet: packet, Problem: fmt.Sprintf("has %d codes for %d filters", codes, want)}
+		c.complete(o, PublishResult{}, opError(kind.String(), o.topic(), protocolError(err)))
+		return nil, err
+	}
+	return o, nil
+}
+
+// suback handles a SUBACK. mu is held.
+func (c *Client) suback(p *wire.Suback) error {
+	o, err := c.acknowledged("SUBACK", p.ID, opSubscribe, len(p.Codes))
+	if o == nil {
+		return err
+	}
+	ack := &SubackPacket{Reason: p.Reason, UserProperties: fromWireProperties(p.User)}
+	var errs []error
+	for i, code := range p.Codes {
+		ack.Codes = append(ack.Codes, ReasonCode(code))
+		if code >= 0x80 {
+			errs = append(errs, &ReasonError{Op: "subscribe", Topic: o.sub.subs[i].TopicFilter, Code: ReasonCode(code),
+				Reason: p.Reason, UserProperties: ack.UserProperties})
+		}
+	}
+	o.sub.suback = ack
+	c.complete(o, PublishResult{}, joined(errs))
+	return nil
+}
+
+// joined is errors.Join that leaves a single error as it is.
+func joined(errs []error) error {
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return errors.Join(errs...)
+}
+
+// resubscribe puts SUBSCRIBE packets for the subscriptions that this connection does not have
+// into the queue: at its head, or, with ResubscribeAlways, behind the publishes that
+// were in flight, as the v1 SDK did. mu is held.
+func (c *Client) resubscribe(l *link) {
+	r := c.opts.Resubscribe
+	if r.When == ResubscribeNever || r.When == ResubscribeIfNoSession && l.connack.SessionPresent {
+		return
+	}
+	var records []*subscription
+	for _, s := range c.subs {
+		if s.op == nil {
+			records = append(records, s)
+		}
+	}
+	slices.SortFunc(records, func(a, b *subscription) int { return cmp.Compare(a.seq, b.seq) })
+	at := c.queue.head
+	for r.When == ResubscribeAlways && at != nil && at.tried {
+		at = at.next
+	}
+	for len(records) > 0 {
+		n := 1
+		for n < len(records) && n < r.BatchSize && sameIdentifier(records[n].identifier, records[0].identifier) {
+			n++
+		}
+		s := &subscribeOp{auto: true, records: records[:n:n], identifier: records[0].identifier}
+		for _, rec := range s.records {
+			s.subs = append(s.subs, rec.Subscription)
+		}
+		o := &operation{kind: opSubscribe, sub: s, size: s.size()}
+		for _, rec := range s.records {
+			rec.op = o
+		}
+		c.accept(o)
+		c.queue.insert(o, at)
+		records = records[n:]
+	}
+}
+
+func sameIdentifier(a, b *uint32) bool {
+	return a == nil && b == nil || a != nil && b != nil && *a == *b
+}
+
+// noteLateAck logs an acknowledgement that nothing waits for: a doubled one, or one for a
+// connection that is gone. mu is held.
+func (c *Client) noteLateAck(packet string, id uint16) {
+	c.note(slog.LevelDebug, "acknowledgement that nothing waits for", slog.String("packet", packet), slog.Int("packet_id", int(id)))
+}

@@ -1,0 +1,119 @@
+package awsiot
+
+import (
+	"time"
+
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
+
+// startKeepAlive arms the keep-alive of l. mu is held.
+func (c *Client) startKeepAlive(l *link) {
+	if interval := l.settings.ServerKeepAlive; interval > 0 {
+		l.timer = time.AfterFunc(interval, func() { c.keepAlive(l) })
+	}
+}
+
+// keepAlive sends a PINGREQ when nothing was sent, or nothing was received, for the interval,
+// and ends the connection when the PINGRESP is late.
+func (c *Client) keepAlive(l *link) {
+	c.mu.Lock()
+	defer c.unlock()
+	if c.link != l || l.err != nil {
+		return
+	}
+	interval := l.settings.ServerKeepAlive
+	now := c.clock()
+	if l.pinging {
+		if now < l.pingDeadline {
+			l.timer.Reset(l.pingDeadline - now)
+			return
+		}
+		l.hangUp(&wire.Disconnect{Code: byte(ReasonKeepAliveTimeout)}, opError("connection", "", ErrPingTimeout))
+		return
+	}
+	if due := min(l.lastWrite, l.lastRead) + interval; now < due {
+		l.timer.Reset(due - now)
+		return
+	}
+	if len(l.out) == 0 { // idle: give the buffers of the last burst back
+		l.out, l.spare, l.spareP, c.batch = nil, nil, nil, nil
+	}
+	l.out = append(l.out, wire.Pingreq...)
+	l.end += uint64(len(wire.Pingreq))
+	l.pinging = true
+	wait := min(c.opts.PingTimeout, interval/2)
+	l.pingDeadline = now + wait
+	l.timer.Reset(wait)
+}
+
+// armAckTimer makes sure that the oldest unacknowledged operation is looked at in time: one
+// timer, and none while nothing is unacknowledged. mu is held.
+func (c *Client) armAckTimer() {
+	if c.opts.AckTimeout == 0 || c.ackArmed {
+		return
+	}
+	c.ackArmed = true
+	if c.ackTimer == nil {
+		c.ackTimer = time.AfterFunc(c.opts.AckTimeout, c.expire)
+	} else {
+		c.ackTimer.Reset(c.opts.AckTimeout)
+	}
+}
+
+// expire ends the operations whose acknowledgement is late. They are in the order of sending,
+// so only the first ones are looked at.
+func (c *Client) expire() {
+	c.mu.Lock()
+	defer c.unlock()
+	c.ackArmed = false
+	now := c.clock()
+	for id, o, ok := c.table.First(); ok; id, o, ok = c.table.First() {
+		if wait := o.sent + c.opts.AckTimeout - now; wait > 0 {
+			c.ackArmed = true
+			c.ackTimer.Reset(wait)
+			return
+		}
+		c.table.Unlink(id)
+		if o.kind == opPublish1 {
+			c.table.Set(id, expiredPublish)
+		} else {
+			c.table.Set(id, expiredSubscribe)
+		}
+		c.expired = append(c.expired, id)
+		c.complete(o, PublishResult{}, opError(o.kind.String(), o.topic(), ErrAckTimeout))
+	}
+}
+
+// forgetExpired frees the identifiers of operations that timed out: the connection is gone. mu is held.
+func (c *Client) forgetExpired() {
+	for _, id := range c.expired {
+		if o, ok := c.table.Get(id); ok && (o == expiredPublish || o == expiredSubscribe) {
+			c.table.Release(id)
+		}
+	}
+	c.expired = nil
+}
+
+// restamp sets the time of sending of the operations whose bytes lie behind offset, after a
+// write that took long. mu is held.
+func (c *Client) restamp(offset uint64, now time.Duration) {
+	for id, o, ok := c.table.Last(); ok && o.end > offset; id, o, ok = c.table.Prev(id) {
+		o.sent = now
+	}
+}
+
+// pace holds the queue back for an interval of DrainRate. mu is held.
+func (c *Client) pace(interval time.Duration) {
+	c.pacing = true
+	var t *time.Timer
+	t = time.AfterFunc(interval, func() {
+		c.mu.Lock()
+		defer c.unlock()
+		if c.drainTimer != t || c.link == nil {
+			return
+		}
+		c.pacing = false
+		c.pump(c.link)
+	})
+	c.drainTimer = t
+}
