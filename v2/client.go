@@ -11,16 +11,17 @@ import (
 
 // Client is an MQTT 5 client. Its methods may be called from any goroutine, and from every callback.
 type Client struct {
-	opts     ClientOptions // a private copy, with the defaults
-	validity error         // what Validate says of the options
-	log      logger
-	messages *lane // received messages
-	events   *lane // lifecycle, completions; the same lane with SerialCallbacks
-	router   router.Router[MessageHandler]
-	scratch  []*router.Route[MessageHandler] // the runner of messages only
-	live     tracker                         // the goroutines of the client
-	closing  chan struct{}                   // closed by Close, for Messages
-	base     time.Time                       // clock() counts from here
+	opts       ClientOptions // a private copy, with the defaults
+	validity   error         // what Validate says of the options
+	log        logger
+	messages   *lane // received messages
+	events     *lane // lifecycle, completions; the same lane with SerialCallbacks
+	router     router.Router[MessageHandler]
+	scratch    []*router.Route[MessageHandler] // the runner of messages only
+	live       tracker                         // the goroutines of the client
+	operations sync.Pool                       // of *operation, see newOperation
+	closing    chan struct{}                   // closed by Close, for Messages
+	base       time.Time                       // clock() counts from here
 
 	mu        sync.Mutex // guards everything below
 	state     ConnectionState

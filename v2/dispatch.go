@@ -97,10 +97,7 @@ func (l *lane) take() bool {
 		}
 		l.q, l.head, l.oldest0 = l.q[:0], 0, 0
 		l.running, l.runner = false, 0
-		if l.idle != nil {
-			close(l.idle)
-			l.idle = nil
-		}
+		l.signalIdle()
 		return false
 	}
 	for i := range l.chunk[:n] {
@@ -122,6 +119,14 @@ func (l *lane) take() bool {
 	return true
 }
 
+// signalIdle releases who waits in close. mu is held.
+func (l *lane) signalIdle() {
+	if l.idle != nil {
+		close(l.idle)
+		l.idle = nil
+	}
+}
+
 // runTaken runs what the runner has taken. It is entered again when a callback closes the client.
 func (l *lane) runTaken() {
 	for len(l.taken) > 0 {
@@ -129,6 +134,7 @@ func (l *lane) runTaken() {
 		l.taken[0] = item{}
 		l.taken = l.taken[1:]
 		switch {
+		case it.msg != nil && l.discarding():
 		case it.msg != nil:
 			l.c.deliver(it.msg, len(l.taken) == 0)
 		case it.op != nil:
@@ -199,9 +205,9 @@ func (l *lane) dropOldest(n, limit int) (dropped int) {
 // size is what a waiting message counts against Inbound.MaxBytes.
 func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + 256 }
 
-// close refuses new items and discards the messages that wait. It waits until the other
-// items have run; called from a callback of this lane it runs them itself. So no callback
-// begins after it has returned.
+// close refuses new items and discards the messages that wait. It waits until the other items
+// have run, and a callback that is running has ended; called from a callback of this lane it
+// runs them itself instead. So no callback begins after it has returned.
 func (l *lane) close() {
 	l.mu.Lock()
 	l.closed = true
@@ -223,11 +229,21 @@ func (l *lane) close() {
 	l.mu.Unlock()
 	if inside {
 		l.drain()
+		l.mu.Lock()
+		l.signalIdle() // for a Close in a callback of the other lane: both would wait for each other
+		l.mu.Unlock()
 		return
 	}
 	if idle != nil {
 		<-idle
 	}
+}
+
+// discarding reports that messages are no longer delivered.
+func (l *lane) discarding() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.closed
 }
 
 // drain runs, on the runner's own goroutine, everything but messages.

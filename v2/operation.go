@@ -48,6 +48,7 @@ type operation struct {
 	sub    *subscribeOp  // subscribe and unsubscribe
 
 	prev, next *operation // in the queue
+	pool       *sync.Pool // of a publish: where it goes at its end
 
 	// how a publish ends: one of these, or nobody waits
 	done func(PublishResult, error)
@@ -65,12 +66,17 @@ var (
 	expiredSubscribe = &operation{kind: opSubscribe, phase: phaseDone}
 )
 
-var operations = sync.Pool{New: func() any { return &operation{} }}
-
 // maxPooled is the largest packet buffer that goes back to the pool with its operation.
 const maxPooled = 8 << 10
 
-func newOperation() *operation { return operations.Get().(*operation) }
+// newOperation takes an operation from the pool, which is the client's own: a channel that was
+// made in one testing/synctest bubble must not turn up in another.
+func (c *Client) newOperation() *operation {
+	if o, ok := c.operations.Get().(*operation); ok {
+		return o
+	}
+	return &operation{pool: &c.operations}
+}
 
 // release gives o back to the pool. Nobody may hold it any more.
 func (o *operation) release() {
@@ -78,8 +84,9 @@ func (o *operation) release() {
 	if cap(buf) > maxPooled {
 		buf = nil
 	}
-	*o = operation{buf: buf[:0], ch: ch}
-	operations.Put(o)
+	pool := o.pool
+	*o = operation{buf: buf[:0], ch: ch, pool: pool}
+	pool.Put(o)
 }
 
 // topic returns what the operation is about, for errors.

@@ -20,7 +20,7 @@ func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, 
 	if ctx.Err() != nil {
 		return PublishResult{}, opError("publish", p.Topic, context.Cause(ctx))
 	}
-	o := newOperation()
+	o := c.newOperation()
 	if o.ch == nil {
 		o.ch = make(chan struct{}, 1)
 	}
@@ -62,7 +62,7 @@ func (c *Client) PublishFunc(p *PublishPacket, done func(PublishResult, error)) 
 		c.unlock()
 		return
 	}
-	o := newOperation()
+	o := c.newOperation()
 	o.done = done
 	_, err := c.publish(context.Background(), o, p)
 	c.unlock()
@@ -79,7 +79,7 @@ func (c *Client) PublishAsync(p *PublishPacket) *Future[PublishResult] {
 		f.complete(PublishResult{}, err)
 		return f
 	}
-	o := newOperation()
+	o := c.newOperation()
 	o.fut = f
 	c.mu.Lock()
 	offline, err := c.publish(context.Background(), o, p)

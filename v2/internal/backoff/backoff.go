@@ -100,13 +100,10 @@ func (b *Backoff) between(lo, hi time.Duration) time.Duration {
 
 // double returns d*2^n, saturating at the largest duration.
 func double(d time.Duration, n int) time.Duration {
-	if d == 0 {
-		return 0
-	}
-	if n >= 63 || d > math.MaxInt64>>n {
+	if d > math.MaxInt64>>n { // a shift by 63 or more leaves 0
 		return math.MaxInt64
 	}
-	return d << n
+	return d << n // d is 0 when n is 63 or more
 }
 
 // triple returns 3*d, saturating.
