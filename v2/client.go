@@ -1,6 +1,9 @@
 package awsiot
 
 import (
+	"context"
+	"crypto/rand"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +16,8 @@ import (
 type Client struct {
 	opts       ClientOptions // a private copy, with the defaults
 	validity   error         // what Validate says of the options
+	aws        bool          // the quotas of AWS IoT Core hold
+	tracing    bool          // packets are logged
 	log        logger
 	messages   *lane // received messages
 	events     *lane // lifecycle, completions; the same lane with SerialCallbacks
@@ -61,7 +66,12 @@ func NewClient(opts ClientOptions) *Client {
 	c.log = logger{c.opts.Logger}
 	c.live.ended = make(chan struct{})
 	c.closing = make(chan struct{})
+	c.aws = c.opts.aws()
+	c.tracing = c.log.Enabled(context.Background(), LevelTrace)
 	c.clientID = c.opts.ClientID
+	if c.clientID == "" && c.aws {
+		c.clientID = "gen" + strings.ToLower(rand.Text()) // AWS IoT Core does not take the id it assigned at a reconnect
+	}
 	c.retry = backoff.Backoff{Mode: jitterModes[c.opts.RetryJitterMode], Min: c.opts.MinReconnectDelay, Max: c.opts.MaxReconnectDelay}
 	c.messages = &lane{c: c}
 	c.events = &lane{c: c}

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/portage-iot/awsiot/v2/internal/alias"
 	"github.com/portage-iot/awsiot/v2/internal/wire"
 )
 
@@ -37,14 +38,15 @@ type link struct {
 	done       chan struct{} // closed when the writer has ended
 
 	// the reader's own
-	in    []byte // received: in[:have]
-	have  int
-	maxIn int
-	full  bool // the last read filled it
-	quiet int  // reads in a row that a small buffer could have held
-	names map[string]string
-	acks  []ackEntry
-	msgs  []*Message
+	in        []byte // received: in[:have]
+	have      int
+	maxIn     int
+	full      bool // the last read filled it
+	quiet     int  // reads in a row that a small buffer could have held
+	names     map[string]string
+	inAliases *alias.Inbound // nil: the broker may use none
+	acks      []ackEntry
+	msgs      []*Message
 
 	// guarded by Client.mu
 	out, spare   []byte       // encoded, not yet taken by the writer; the writer's other buffer
@@ -59,7 +61,9 @@ type link struct {
 	since        time.Duration // of the connection
 	lastRead     time.Duration
 	lastWrite    time.Duration
-	inbound      int // QoS 1 messages received and not acknowledged
+	inbound      int             // QoS 1 messages received and not acknowledged
+	quota        *quota          // the rates of AWS IoT Core; nil: none
+	aliases      *alias.Outbound // nil: none
 	timer        *time.Timer
 	pinging      bool
 	pingDeadline time.Duration
@@ -78,6 +82,9 @@ type ackEntry struct {
 
 func (c *Client) newLink(conn net.Conn) *link {
 	l := &link{c: c, conn: conn, wake: make(chan struct{}, 1), done: make(chan struct{}), in: make([]byte, minBuffer)}
+	if o := &c.opts.TopicAliasing; o.Inbound == AliasEnabled {
+		l.inAliases = alias.NewInbound(o.InboundMaximum)
+	}
 	if l.maxIn = int(c.opts.MaximumPacketSize); l.maxIn == 0 {
 		l.maxIn = defaultMaximumPacketSize
 	}
@@ -195,6 +202,9 @@ func (l *link) parse() (need int, err error) {
 // packet handles one packet. PUBACKs and messages are gathered for settle.
 func (l *link) packet(f wire.Frame) error {
 	serial := l.c.opts.SerialCallbacks
+	if l.c.tracing {
+		l.c.tracePacket("packet received", f)
+	}
 	switch f.Type() {
 	case wire.TypePuback:
 		if serial && len(l.msgs) > 0 {
@@ -225,10 +235,14 @@ func (l *link) packet(f wire.Frame) error {
 		if p.QoS > 1 {
 			return &ReasonError{Op: "connection", Code: ReasonQosNotSupported, Reason: "the broker sent a message of QoS 2"}
 		}
+		m := l.newMessage(&p)
 		if p.Props != nil && p.Props.TopicAlias != 0 {
-			return &ReasonError{Op: "connection", Code: ReasonTopicAliasInvalid, Reason: "the broker used a topic alias; none was allowed"}
+			var err error
+			if m.Topic, err = l.resolve(&p); err != nil {
+				return err
+			}
 		}
-		l.msgs = append(l.msgs, l.newMessage(&p))
+		l.msgs = append(l.msgs, m)
 		return nil
 	}
 	if err := l.settle(false); err != nil {
@@ -329,6 +343,9 @@ func (l *link) write() {
 		l.out, l.pend, l.loose = l.spare[:0], l.spareP[:0], looseCount{}
 		began := c.clock()
 		c.unlock()
+		if c.tracing {
+			c.tracePackets("packet sent", b)
+		}
 		n, err := l.conn.Write(b)
 		c.mu.Lock()
 		l.wrote(n, began, pend, loose)

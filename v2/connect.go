@@ -21,7 +21,7 @@ import (
 func (c *Client) connect(ctx context.Context) (*link, *ConnectError) {
 	conn, err := c.opts.dial(ctx)
 	if err != nil {
-		return nil, &ConnectError{Err: err}
+		return nil, &ConnectError{Err: withHint(err, c.opts.connectHint(err))}
 	}
 	l := c.newLink(conn)
 	_ = conn.SetDeadline(time.Now().Add(c.opts.ConnackTimeout))
@@ -32,9 +32,12 @@ func (c *Client) connect(ctx context.Context) (*link, *ConnectError) {
 	} else if err == nil {
 		err = conn.SetDeadline(time.Time{})
 	}
+	if t := c.opts.Trace; t != nil && t.ConnackReceived != nil {
+		t.ConnackReceived(ack, err)
+	}
 	if err != nil {
 		conn.Close()
-		return nil, &ConnectError{Connack: ack, Err: err}
+		return nil, &ConnectError{Connack: ack, Err: withHint(err, c.opts.connectHint(err))}
 	}
 	l.connack = ack
 	return l, nil
@@ -49,6 +52,12 @@ func (l *link) handshake() (*ConnackPacket, error) {
 	}
 	if _, err := l.conn.Write(packet); err != nil {
 		return nil, handshakeError(err, c.opts.ConnackTimeout)
+	}
+	if t := c.opts.Trace; t != nil && t.ConnectSent != nil {
+		t.ConnectSent()
+	}
+	if c.tracing {
+		c.tracePackets("packet sent", packet)
 	}
 	for {
 		f, need, err := wire.Next(l.in[:l.have], l.maxIn)
@@ -69,6 +78,9 @@ func (l *link) handshake() (*ConnackPacket, error) {
 
 // accept judges the first packet of the broker, which must be a CONNACK [MQTT5-3.2.0-1].
 func (l *link) accept(f wire.Frame) (*ConnackPacket, error) {
+	if l.c.tracing {
+		l.c.tracePacket("packet received", f)
+	}
 	v, err := wire.Decode(f)
 	if err != nil {
 		return nil, protocolError(err)
@@ -128,6 +140,9 @@ func (c *Client) connectPacket(l *link) *wire.Connect {
 		p.MaximumPacketSize = &o.MaximumPacketSize
 	}
 	p.RequestResponseInformation, p.RequestProblemInformation = o.RequestResponseInformation, o.RequestProblemInformation
+	if o.TopicAliasing.Inbound == AliasEnabled {
+		p.TopicAliasMaximum = &o.TopicAliasing.InboundMaximum
+	}
 	p.User = toWireProperties(o.UserProperties)
 	if w := o.Will; w != nil {
 		p.Will = &wire.Will{Topic: w.Topic, Payload: w.Payload, QoS: byte(w.QoS), Retain: w.Retain, Delay: wireSeconds(w.Delay), Props: w.properties()}
@@ -180,6 +195,10 @@ func (c *Client) establish(s *session, l *link) *ConnectError {
 	c.rejoin = true
 	now := c.clock()
 	l.since, l.lastRead, l.lastWrite = now, now, now
+	if c.aws {
+		l.quota = newQuota(now)
+	}
+	l.startAliases()
 	c.last = &ConnectionSuccess{Connack: l.connack, Settings: l.settings}
 	c.resume(l)
 	c.note(slog.LevelInfo, "connected", slog.String("client_id", c.clientID), slog.Bool("session_present", l.connack.SessionPresent))
@@ -212,6 +231,10 @@ func (c *Client) serve(l *link) ReasonCode {
 	}
 	if c.clock()-l.since >= c.opts.MinConnectedTimeToResetReconnectDelay {
 		c.retry.Reset()
+	}
+	l.err = withHint(l.err, l.lossHint(l.err))
+	if l.quota != nil && l.quota.timer != nil {
+		l.quota.timer.Stop()
 	}
 	if c.step(trigFailed) { // else Stop has reported the end already
 		c.note(slog.LevelWarn, "connection lost", slog.Any("error", l.err))

@@ -167,3 +167,42 @@ const (
 func (f PayloadFormat) String() string {
 	return enumName("PayloadFormat", f, "PayloadBytes", "PayloadUTF8")
 }
+
+// AliasBehavior says who chooses topic aliases in one direction [MQTT5-3.3.2.3.4].
+type AliasBehavior int
+
+const (
+	// AliasDisabled uses none. The default in both directions.
+	AliasDisabled AliasBehavior = iota
+	// AliasManual, outbound: PublishPacket.TopicAlias says which.
+	AliasManual
+	// AliasLRU, outbound: the client gives aliases to the topics used last.
+	AliasLRU
+	// AliasEnabled, inbound: the broker may use aliases.
+	AliasEnabled
+)
+
+// String returns the constant's name.
+func (a AliasBehavior) String() string {
+	return enumName("AliasBehavior", a, "AliasDisabled", "AliasManual", "AliasLRU", "AliasEnabled")
+}
+
+// FlowControl says whether the client keeps to the quotas of AWS IoT Core by itself.
+type FlowControl int
+
+const (
+	// FlowControlAuto is FlowControlAWS when Endpoint ends in .amazonaws.com or
+	// .amazonaws.com.cn, else FlowControlNone. The default.
+	FlowControlAuto FlowControl = iota
+	// FlowControlAWS sends at most 100 publishes and 512 KiB per second, and refuses what AWS
+	// IoT Core would answer with the end of the connection: more than 8 filters per
+	// SUBSCRIBE, topics of more than 256 bytes or 7 slashes, client ids of more than 128 bytes, payloads of more than 128 KiB.
+	FlowControlAWS
+	// FlowControlNone does neither.
+	FlowControlNone
+)
+
+// String returns the constant's name.
+func (f FlowControl) String() string {
+	return enumName("FlowControl", f, "FlowControlAuto", "FlowControlAWS", "FlowControlNone")
+}

@@ -37,6 +37,9 @@ func negotiate(o *ClientOptions, ack *ConnackPacket, clientID string) Negotiated
 	if ack.MaximumQoS != nil {
 		s.MaximumQoS = min(*ack.MaximumQoS, AtLeastOnce)
 	}
+	if o.TopicAliasing.Inbound == AliasEnabled {
+		s.TopicAliasMaximumToClient = o.TopicAliasing.InboundMaximum
+	}
 	override(&s.SessionExpiry, ack.SessionExpiry)
 	override(&s.ReceiveMaximumFromServer, ack.ReceiveMaximum)
 	override(&s.MaximumPacketSizeToServer, ack.MaximumPacketSize)

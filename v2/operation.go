@@ -34,21 +34,23 @@ const (
 // operation is a publish, subscribe or unsubscribe from its acceptance to its end. Publish
 // operations come from a pool, with their buffer and channel.
 type operation struct {
-	kind   opKind
-	phase  opPhase
-	resend bool // a QoS 1 publish that was written on an earlier connection: it keeps its id, and DUP is set
-	tried  bool // a QoS 1 publish that was sent, at least in part, on an earlier connection
-	paced  bool // it waited for a connection: DrainRate holds for it
-	id     uint16
-	seq    uint64        // order of the calls
-	end    uint64        // link.end behind its last byte
-	sent   time.Duration // Client.clock() when it was sent
-	size   int           // of the encoded packet
-	buf    []byte        // publish: the encoded packet, for the queue and for sending again
-	sub    *subscribeOp  // subscribe and unsubscribe
+	kind     opKind
+	phase    opPhase
+	resend   bool // a QoS 1 publish that was written on an earlier connection: it keeps its id, and DUP is set
+	tried    bool // a QoS 1 publish that was sent, at least in part, on an earlier connection
+	paced    bool // it waited for a connection: DrainRate holds for it
+	id       uint16
+	seq      uint64        // order of the calls
+	end      uint64        // link.end behind its last byte
+	sent     time.Duration // Client.clock() when it was sent
+	accepted time.Duration // with Trace: when it was accepted
+	alias    uint16        // PublishPacket.TopicAlias
+	size     int           // of the encoded packet
+	buf      []byte        // publish: the encoded packet, for the queue and for sending again
+	sub      *subscribeOp  // subscribe and unsubscribe
 
 	prev, next *operation // in the queue
-	pool       *sync.Pool // of a publish: where it goes at its end
+	pool       *sync.Pool // where it goes at its end; nil: nowhere
 
 	// how a publish ends: one of these, or nobody waits
 	done func(PublishResult, error)
@@ -122,6 +124,9 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 		c.stats.UnackedOperationSize -= uint64(o.size)
 	}
 	o.phase = phaseDone
+	if c.opts.Trace != nil {
+		c.traceDone(o, res.Code, err)
+	}
 	switch {
 	case o.sub != nil:
 		c.endSubscribe(o, err)
@@ -145,6 +150,9 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 func (c *Client) accept(o *operation) {
 	c.stats.IncompleteOperationCount++
 	c.stats.IncompleteOperationSize += uint64(o.size)
+	if c.opts.Trace != nil {
+		o.accepted = c.clock()
+	}
 }
 
 // sent counts an operation that is on the wire and waits for its acknowledgement, and arms

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,7 @@ const (
 	defaultAckTimeout       = 60 * time.Second
 	defaultInboundMaxBytes  = 16 << 20
 	defaultResubscribeBatch = 8
+	defaultAliases          = 25
 
 	// defaultMaximumPacketSize bounds what a broker can make the client buffer when
 	// ClientOptions.MaximumPacketSize is 0: AWS IoT Core's largest payload is 128 KiB.
@@ -81,6 +83,11 @@ type ClientOptions struct {
 	// Inbound bounds the received QoS 0 messages that wait for a handler.
 	Inbound Inbound
 
+	// TopicAliasing replaces repeated topics by numbers, in one direction or both.
+	TopicAliasing TopicAliasing
+	// FlowControl: whether to keep to the quotas of AWS IoT Core.
+	FlowControl FlowControl
+
 	// RetryJitterMode, MinReconnectDelay (1 s), MaxReconnectDelay (120 s): the delay before
 	// attempt n to reconnect is drawn from MinReconnectDelay * 2^n, at most MaxReconnectDelay.
 	// With JitterFull, the default, it may be as short as 0. The first attempt after Start is made at once.
@@ -103,10 +110,12 @@ type ClientOptions struct {
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 	// SerialCallbacks runs messages and events in one lane, as the v1 SDK did: a slow message handler then delays events.
 	SerialCallbacks bool
+	// Trace is told of the phases of connecting and of operations; nil: nobody.
+	Trace *Trace
 	// DisableMetrics leaves out the suffix ?SDK=PortageGo&Version=...&Platform=... that
 	// AWS IoT Core takes off the user name.
 	DisableMetrics bool
-	// Logger: nil logs nothing. Packets are not logged, secrets never.
+	// Logger: nil logs nothing. Packets are logged at LevelTrace, payloads and secrets never.
 	Logger *slog.Logger
 
 	// The callbacks of the events; see Observer.
@@ -156,6 +165,31 @@ type Inbound struct {
 	WhenFull FullBehavior
 }
 
+// TopicAliasing replaces topics by numbers after their first use on a connection.
+type TopicAliasing struct {
+	// Outbound: AliasDisabled, AliasManual or AliasLRU.
+	Outbound AliasBehavior
+	// OutboundMaximum bounds the aliases that AliasLRU and AliasManual use below what the broker
+	// allows; 0 means 25.
+	OutboundMaximum uint16
+	// Inbound: AliasDisabled or AliasEnabled.
+	Inbound AliasBehavior
+	// InboundMaximum is how many aliases the broker may use; 0 means 25.
+	InboundMaximum uint16
+}
+
+// aws reports whether the quotas of AWS IoT Core hold.
+func (o *ClientOptions) aws() bool {
+	switch o.FlowControl {
+	case FlowControlAuto:
+		host := strings.ToLower(strings.TrimSuffix(o.Endpoint, "."))
+		return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
+	case FlowControlAWS:
+		return true
+	}
+	return false
+}
+
 // withDefaults returns o with the documented default in every field that is 0.
 func (o ClientOptions) withDefaults() ClientOptions {
 	def := func(d *time.Duration, v time.Duration) {
@@ -179,6 +213,12 @@ func (o ClientOptions) withDefaults() ClientOptions {
 	}
 	if o.Inbound.MaxBytes == 0 {
 		o.Inbound.MaxBytes = defaultInboundMaxBytes
+	}
+	if o.TopicAliasing.OutboundMaximum == 0 {
+		o.TopicAliasing.OutboundMaximum = defaultAliases
+	}
+	if o.TopicAliasing.InboundMaximum == 0 {
+		o.TopicAliasing.InboundMaximum = defaultAliases
 	}
 	if o.Resubscribe.BatchSize == 0 {
 		o.Resubscribe.BatchSize = defaultResubscribeBatch
@@ -205,6 +245,7 @@ func (o ClientOptions) clone() ClientOptions {
 	if o.TLSConfig != nil {
 		o.TLSConfig = o.TLSConfig.Clone()
 	}
+	o.Trace = clonePtr(o.Trace)
 	if o.Will != nil {
 		w := *o.Will
 		w.Payload, w.CorrelationData = slices.Clone(w.Payload), slices.Clone(w.CorrelationData)

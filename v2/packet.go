@@ -14,6 +14,7 @@ type PublishPacket struct {
 	Payload         []byte // may be empty
 	QoS             QoS    // AtMostOnce or AtLeastOnce
 	Retain          bool
+	TopicAlias      *uint16        // with AliasManual: 1 to what the broker allows; else ignored
 	PayloadFormat   *PayloadFormat // PayloadUTF8 requires a payload of valid UTF-8
 	MessageExpiry   *time.Duration // whole seconds, 0 to 2^32-1
 	ResponseTopic   string

@@ -51,6 +51,7 @@ func newWorld(t testing.TB, change func(*awsiot.ClientOptions)) *world {
 		_ = ln.Close()
 		_ = w.client.Close()
 		<-w.client.Done()
+		w.net.CutAll() // a peer behind a black hole has not seen the end
 	})
 	return w
 }

@@ -14,7 +14,7 @@ import (
 // ends with ErrUnknownOutcome. Without a connection it follows OfflineQueue. No allocation on a
 // connection.
 func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, error) {
-	if err := p.validate(); err != nil {
+	if err := c.validate(p); err != nil {
 		return PublishResult{}, err
 	}
 	if ctx.Err() != nil {
@@ -53,7 +53,7 @@ func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, 
 // PublishFunc starts a publish. done, which may be nil, runs as a callback when it has ended,
 // with what Publish would return. It blocks only with OfflineQueue.WhenFull Block. No allocation on a connection.
 func (c *Client) PublishFunc(p *PublishPacket, done func(PublishResult, error)) {
-	if err := p.validate(); err != nil {
+	if err := c.validate(p); err != nil {
 		c.refuse(done, err)
 		return
 	}
@@ -75,7 +75,7 @@ func (c *Client) PublishFunc(p *PublishPacket, done func(PublishResult, error)) 
 // PublishAsync starts a publish and returns its future. One allocation on a connection.
 func (c *Client) PublishAsync(p *PublishPacket) *Future[PublishResult] {
 	f := &Future[PublishResult]{lane: c.events}
-	if err := p.validate(); err != nil {
+	if err := c.validate(p); err != nil {
 		f.complete(PublishResult{}, err)
 		return f
 	}
@@ -92,6 +92,14 @@ func (c *Client) PublishAsync(p *PublishPacket) *Future[PublishResult] {
 		f.complete(PublishResult{}, wrapOp("publish", p.Topic, err))
 	}
 	return f
+}
+
+// validate checks what can be checked without a connection.
+func (c *Client) validate(p *PublishPacket) *ValidationError {
+	if err := p.validate(); err != nil || !c.aws {
+		return err
+	}
+	return checkAWSPublish(p)
 }
 
 // refuse reports a publish that was not taken on, as the callback that was asked for.
@@ -119,8 +127,11 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 	}
 	props := p.properties()
 	o.size = wire.PublishSize(len(p.Topic), byte(p.QoS), props, len(p.Payload))
+	if p.TopicAlias != nil {
+		o.alias = *p.TopicAlias
+	}
 	l := c.link
-	if !c.online() || c.queue.n > 0 || !c.fits(l, o) || p.QoS > l.settings.MaximumQoS || p.Retain && !l.settings.RetainAvailable ||
+	if !c.online() || c.queue.n > 0 || !c.fits(l, o) || l.aliases != nil || p.QoS > l.settings.MaximumQoS || p.Retain && !l.settings.RetainAvailable ||
 		o.size > int(l.settings.MaximumPacketSizeToServer) {
 		o.buf = wire.AppendPublish(o.buf[:0], p.Topic, byte(p.QoS), p.Retain, false, 0, props, p.Payload)
 		return c.place(ctx, o)
@@ -131,9 +142,7 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 	}
 	c.seq++
 	o.seq = c.seq
-	if len(l.out) == 0 {
-		l.batchStart = c.clock()
-	}
+	l.begin(o)
 	start := len(l.out)
 	l.out = wire.AppendPublish(l.out, p.Topic, byte(p.QoS), p.Retain, false, o.id, props, p.Payload)
 	l.end += uint64(len(l.out) - start)
@@ -151,7 +160,7 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 // publishLoose sends a QoS 0 message for whose end nobody waits, if it can go at once. mu is held.
 func (c *Client) publishLoose(p *PublishPacket) bool {
 	l := c.link
-	if !c.online() || c.queue.n > 0 || l.err != nil || len(l.out) >= maxOut || p.Retain && !l.settings.RetainAvailable {
+	if !c.online() || c.queue.n > 0 || l.err != nil || len(l.out) >= maxOut || l.aliases != nil || l.quota != nil || c.opts.Trace != nil || p.Retain && !l.settings.RetainAvailable {
 		return false
 	}
 	props := p.properties()

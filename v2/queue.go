@@ -158,7 +158,7 @@ func (c *Client) fits(l *link, o *operation) bool {
 	if o.ackable() && !o.resend && c.table.Len() >= 65535 { // every identifier is taken
 		return false
 	}
-	return o.kind != opPublish1 || c.inflight < c.publishWindow(l)
+	return (o.kind != opPublish1 || c.inflight < c.publishWindow(l)) && c.allows(l, o)
 }
 
 // check refuses an operation that this broker has said it will not take. mu is held.
@@ -175,6 +175,9 @@ func (c *Client) check(l *link, o *operation) error {
 	}
 	if o.kind == opPublish1 && s.MaximumQoS == 0 {
 		return invalid("QoS", "the broker takes QoS 0 only")
+	}
+	if err := l.checkAlias(o); err != nil {
+		return err
 	}
 	if o.buf[0]&1 != 0 && !s.RetainAvailable {
 		return invalid("Retain", "the broker does not keep retained messages")
@@ -210,22 +213,20 @@ func (c *Client) pump(l *link) {
 
 // send encodes an accepted operation into the out buffer. mu is held.
 func (c *Client) send(l *link, o *operation) {
-	if len(l.out) == 0 {
-		l.batchStart = c.clock()
-	}
+	l.begin(o)
 	start := len(l.out)
 	switch {
 	case o.kind == opPublish0:
-		l.out = append(l.out, o.buf...)
+		l.append(o)
 	case o.resend:
 		wire.SetDup(o.buf)
-		l.out = append(l.out, o.buf...)
+		l.append(o)
 	default:
 		id, _ := c.table.Reserve(o) // fits has seen to it that there is one
 		o.id = id
 		if o.sub == nil {
 			wire.SetPublishID(o.buf, id)
-			l.out = append(l.out, o.buf...)
+			l.append(o)
 		} else if out, err := o.sub.encode(l.out, id); err == nil {
 			l.out = out
 		} else {
@@ -241,6 +242,14 @@ func (c *Client) send(l *link, o *operation) {
 	}
 	o.phase, o.end = phaseSent, l.end
 	l.pend = append(l.pend, o)
+}
+
+// begin prepares l for the packet of o. mu is held.
+func (l *link) begin(o *operation) {
+	if len(l.out) == 0 {
+		l.batchStart = l.c.clock()
+	}
+	l.spend(l.batchStart, o)
 }
 
 // suspend takes back what l leaves behind: QoS 1 publishes that were written wait, with their

@@ -150,7 +150,11 @@ func (c *Client) abandonSubscribe(o *operation, cause error) error {
 // subscribe takes on a subscribe; the operation is nil when it has ended already.
 func (c *Client) subscribe(ctx context.Context, p *SubscribePacket) (*Future[*SubackPacket], *operation) {
 	f := &Future[*SubackPacket]{lane: c.events}
-	if err := p.validate(); err != nil {
+	err := p.validate()
+	if err == nil && c.aws {
+		err = checkAWSFilters("Subscriptions", p.filters())
+	}
+	if err != nil {
 		f.complete(nil, err)
 		return f, nil
 	}
@@ -172,6 +176,14 @@ func (c *Client) subscribe(ctx context.Context, p *SubscribePacket) (*Future[*Su
 	}
 	c.unlock()
 	return f, o
+}
+
+func (p *SubscribePacket) filters() []string {
+	fs := make([]string, len(p.Subscriptions))
+	for i, s := range p.Subscriptions {
+		fs[i] = s.TopicFilter
+	}
+	return fs
 }
 
 // record makes or replaces the subscription of a filter. mu is held, so nothing is sent or received meanwhile.

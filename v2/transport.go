@@ -82,7 +82,17 @@ func (o *ClientOptions) dial(ctx context.Context) (net.Conn, error) {
 		dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
 	}
 	addr := net.JoinHostPort(o.Endpoint, strconv.Itoa(o.Port))
+	trace := o.Trace
+	if trace == nil {
+		trace = &Trace{}
+	}
+	if trace.DialStart != nil {
+		trace.DialStart(addr)
+	}
 	conn, err := dial(ctx, "tcp", addr)
+	if trace.DialDone != nil {
+		trace.DialDone(addr, err)
+	}
 	if err != nil {
 		return nil, timeoutCause(ctx, err, "connecting to "+addr, o.ConnectTimeout)
 	}
@@ -93,7 +103,14 @@ func (o *ClientOptions) dial(ctx context.Context) (net.Conn, error) {
 		return conn, nil
 	}
 	tc := tls.Client(conn, cfg)
-	if err := tc.HandshakeContext(ctx); err != nil {
+	if trace.TLSStart != nil {
+		trace.TLSStart()
+	}
+	err = tc.HandshakeContext(ctx)
+	if trace.TLSDone != nil {
+		trace.TLSDone(tc.ConnectionState(), err)
+	}
+	if err != nil {
 		conn.Close()
 		return nil, timeoutCause(ctx, fmt.Errorf("TLS with %s: %w", addr, err), "TLS with "+addr, o.ConnectTimeout)
 	}

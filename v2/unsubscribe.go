@@ -28,7 +28,11 @@ func (c *Client) UnsubscribeAsync(p *UnsubscribePacket) *Future[*UnsubackPacket]
 // unsubscribe takes on an unsubscribe; the operation is nil when it has ended already.
 func (c *Client) unsubscribe(ctx context.Context, p *UnsubscribePacket) (*Future[*UnsubackPacket], *operation) {
 	f := &Future[*UnsubackPacket]{lane: c.events}
-	if err := p.validate(); err != nil {
+	err := p.validate()
+	if err == nil && c.aws {
+		err = checkAWSFilters("TopicFilters", p.TopicFilters)
+	}
+	if err != nil {
 		f.complete(nil, err)
 		return f, nil
 	}

@@ -24,6 +24,7 @@ func OptionsV1(clientID string) ClientOptions {
 		MaxInflight:                           20,
 		Resubscribe:                           Resubscribe{When: ResubscribeAlways, BatchSize: 1},
 		OfflineQueue:                          OfflineQueue{Behavior: KeepAll, WhenFull: RejectNew, DrainRate: 2, ReturnQueued: true},
+		FlowControl:                           FlowControlNone,
 		SerialCallbacks:                       true,
 	}
 }

@@ -96,6 +96,24 @@ func (o ClientOptions) Validate() error {
 	if o.MaxInflight < 0 {
 		bad("MaxInflight", "%d is negative", o.MaxInflight)
 	}
+	if a := o.TopicAliasing; a.Outbound < AliasDisabled || a.Outbound > AliasLRU {
+		bad("TopicAliasing.Outbound", "%v is not AliasDisabled, AliasManual or AliasLRU", a.Outbound)
+	}
+	if a := o.TopicAliasing.Inbound; a != AliasDisabled && a != AliasEnabled {
+		bad("TopicAliasing.Inbound", "%v is not AliasDisabled or AliasEnabled", a)
+	}
+	if o.FlowControl < FlowControlAuto || o.FlowControl > FlowControlNone {
+		bad("FlowControl", "%v is unknown", o.FlowControl)
+	} else if o.aws() {
+		if err := topic.CheckAWSClientID(o.ClientID); err != nil && o.ClientID != "" {
+			bad("ClientID", "%v", err)
+		}
+		if o.Will != nil {
+			if err := topic.CheckAWSTopic(o.Will.Topic); err != nil {
+				bad("Will.Topic", "%v", err)
+			}
+		}
+	}
 	if r := o.Resubscribe; r.When < ResubscribeIfNoSession || r.When > ResubscribeNever {
 		bad("Resubscribe.When", "%v is unknown", r.When)
 	}
@@ -152,7 +170,7 @@ func (w *Will) properties() (p wire.Properties) {
 
 // plain reports that the packet has no properties: the hot path.
 func (p *PublishPacket) plain() bool {
-	return p.PayloadFormat == nil && p.MessageExpiry == nil && p.ResponseTopic == "" && p.CorrelationData == nil &&
+	return p.TopicAlias == nil && p.PayloadFormat == nil && p.MessageExpiry == nil && p.ResponseTopic == "" && p.CorrelationData == nil &&
 		p.ContentType == "" && len(p.UserProperties) == 0
 }
 
@@ -169,6 +187,9 @@ func (p *PublishPacket) validate() *ValidationError {
 	}
 	if p.plain() {
 		return nil
+	}
+	if p.TopicAlias != nil && *p.TopicAlias == 0 {
+		return invalid("TopicAlias", "0 is not an alias [MQTT5-3.3.2-8]")
 	}
 	if f := p.PayloadFormat; f != nil {
 		if *f > PayloadUTF8 {

@@ -1,0 +1,76 @@
+package awsiot
+
+import (
+	"github.com/portage-iot/awsiot/v2/internal/alias"
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
+
+// startAliases makes the alias tables of a new connection [MQTT5-3.3.2-7].
+func (l *link) startAliases() {
+	o := &l.c.opts.TopicAliasing
+	limit := min(o.OutboundMaximum, l.settings.TopicAliasMaximumToServer)
+	switch {
+	case limit == 0:
+	case o.Outbound == AliasLRU:
+		l.aliases = alias.NewLRU(limit)
+	case o.Outbound == AliasManual:
+		l.aliases = alias.NewManual(limit)
+	}
+}
+
+// checkAlias refuses an alias above what the broker allows. Where it allows none, or the
+// option is off, the alias is left out.
+func (l *link) checkAlias(o *operation) error {
+	if o.alias == 0 || l.aliases == nil || l.c.opts.TopicAliasing.Outbound != AliasManual {
+		return nil
+	}
+	if limit := min(l.c.opts.TopicAliasing.OutboundMaximum, l.settings.TopicAliasMaximumToServer); o.alias > limit {
+		return invalid("TopicAlias", "%d is above the maximum of %d", o.alias, limit)
+	}
+	return nil
+}
+
+// append puts the packet of a publish into the out buffer, with a topic alias where there are
+// aliases. The operation keeps the full topic, for another connection. mu is held.
+func (l *link) append(o *operation) {
+	if l.aliases == nil {
+		l.out = append(l.out, o.buf...)
+		return
+	}
+	f, _, err := wire.Next(o.buf, 0)
+	var p wire.InPublish
+	if err == nil {
+		err = wire.ParsePublish(f, &p)
+	}
+	if err != nil { // cannot be: the packet is our own
+		l.out = append(l.out, o.buf...)
+		return
+	}
+	topic := string(p.Topic)
+	number, full, ok := l.aliases.Resolve(topic, o.alias)
+	if !ok || number == 0 {
+		l.out = append(l.out, o.buf...)
+		return
+	}
+	props := wire.Properties{}
+	if p.Props != nil {
+		props = *p.Props
+	}
+	props.TopicAlias = number
+	if !full {
+		topic = ""
+	}
+	l.out = wire.AppendPublish(l.out, topic, p.QoS, p.Retain, p.Dup, p.ID, &props, p.Payload)
+}
+
+// resolve returns the topic of a received PUBLISH that uses an alias.
+func (l *link) resolve(p *wire.InPublish) (string, error) {
+	if l.inAliases == nil {
+		return "", &ReasonError{Op: "connection", Code: ReasonTopicAliasInvalid, Reason: "the broker used a topic alias; none was allowed"}
+	}
+	topic, err := l.inAliases.Resolve(p.Topic, p.Props.TopicAlias)
+	if err != nil {
+		return "", &ReasonError{Op: "connection", Code: ReasonTopicAliasInvalid, Reason: err.Error()}
+	}
+	return topic, nil
+}
