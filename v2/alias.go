@@ -1,6 +1,8 @@
 package awsiot
 
 import (
+	"time"
+
 	"github.com/portage-iot/awsiot/v2/internal/alias"
 	"github.com/portage-iot/awsiot/v2/internal/wire"
 )
@@ -31,9 +33,10 @@ func (l *link) checkAlias(o *operation) error {
 }
 
 // append puts the packet of a publish into the out buffer, with a topic alias where there are
-// aliases. The operation keeps the full topic, for another connection. mu is held.
+// aliases, and with what is left of its expiry. The operation keeps the packet as it was, for
+// another connection. mu is held.
 func (l *link) append(o *operation) {
-	if l.aliases == nil {
+	if l.aliases == nil && !o.expires {
 		l.out = append(l.out, o.buf...)
 		return
 	}
@@ -47,21 +50,30 @@ func (l *link) append(o *operation) {
 		return
 	}
 	topic := string(p.Topic)
-	number, full, ok := l.aliases.Resolve(topic, o.alias)
-	if !ok || number == 0 {
-		l.out = append(l.out, o.buf...)
-		return
-	}
-	props := wire.Properties{}
+	var props wire.Properties
 	if p.Props != nil {
 		props = *p.Props
 	}
-	props.TopicAlias = number
-	if !full {
-		topic = ""
+	if o.expires && props.MessageExpiry != nil {
+		left := uint32(0)
+		if waited := uint32(l.waited(o) / time.Second); waited < *props.MessageExpiry {
+			left = *props.MessageExpiry - waited
+		}
+		props.MessageExpiry = &left
+	}
+	if l.aliases != nil {
+		if number, full, ok := l.aliases.Resolve(topic, o.alias); ok && number > 0 {
+			props.TopicAlias = number
+			if !full {
+				topic = ""
+			}
+		}
 	}
 	l.out = wire.AppendPublish(l.out, topic, p.QoS, p.Retain, p.Dup, p.ID, &props, p.Payload)
 }
+
+// waited is how long an operation with an expiry has waited since the call.
+func (l *link) waited(o *operation) time.Duration { return l.c.clock() - o.accepted }
 
 // resolve returns the topic of a received PUBLISH that uses an alias.
 func (l *link) resolve(p *wire.InPublish) (string, error) {

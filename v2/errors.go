@@ -19,6 +19,8 @@ var (
 	ErrQueueFull = errors.New("queue full")
 	// ErrDropped: removed from the full queue to make room for a newer operation.
 	ErrDropped = errors.New("dropped from the full queue")
+	// ErrExpired: MessageExpiry had passed before the message could be sent.
+	ErrExpired = errors.New("message expired while it waited to be sent")
 	// ErrAckTimeout: sent, and not acknowledged within AckTimeout. The broker may have it.
 	ErrAckTimeout = errors.New("no acknowledgement in time")
 	// ErrUnknownOutcome: the context ended after the packet was sent. The broker may have it.

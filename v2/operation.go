@@ -37,17 +37,20 @@ type operation struct {
 	kind     opKind
 	phase    opPhase
 	resend   bool // a QoS 1 publish that was written on an earlier connection: it keeps its id, and DUP is set
+	expires  bool // PublishPacket.MessageExpiry: the time in the queue counts
 	tried    bool // a QoS 1 publish that was sent, at least in part, on an earlier connection
 	paced    bool // it waited for a connection: DrainRate holds for it
 	id       uint16
 	seq      uint64        // order of the calls
 	end      uint64        // link.end behind its last byte
 	sent     time.Duration // Client.clock() when it was sent
-	accepted time.Duration // with Trace: when it was accepted
+	accepted time.Duration // with Trace or an expiry: when it was accepted
 	alias    uint16        // PublishPacket.TopicAlias
 	size     int           // of the encoded packet
 	buf      []byte        // publish: the encoded packet, for the queue and for sending again
 	sub      *subscribeOp  // subscribe and unsubscribe
+
+	expiry time.Duration // with expires
 
 	prev, next *operation // in the queue
 	pool       *sync.Pool // where it goes at its end; nil: nowhere
@@ -150,7 +153,7 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 func (c *Client) accept(o *operation) {
 	c.stats.IncompleteOperationCount++
 	c.stats.IncompleteOperationSize += uint64(o.size)
-	if c.opts.Trace != nil {
+	if c.opts.Trace != nil || o.expires {
 		o.accepted = c.clock()
 	}
 }

@@ -130,6 +130,9 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 	if p.TopicAlias != nil {
 		o.alias = *p.TopicAlias
 	}
+	if p.MessageExpiry != nil {
+		o.expires, o.expiry = true, *p.MessageExpiry
+	}
 	l := c.link
 	if !c.online() || c.queue.n > 0 || !c.fits(l, o) || l.aliases != nil || p.QoS > l.settings.MaximumQoS || p.Retain && !l.settings.RetainAvailable ||
 		o.size > int(l.settings.MaximumPacketSizeToServer) {

@@ -199,7 +199,11 @@ func (c *Client) pump(l *link) {
 			return
 		}
 		c.dequeue(o)
-		if err := c.check(l, o); err != nil {
+		err := c.check(l, o)
+		if o.expires && !o.resend && l.waited(o) >= o.expiry {
+			err = opError("publish", o.topic(), ErrExpired)
+		}
+		if err != nil {
 			c.complete(o, PublishResult{}, err)
 			continue
 		}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/portage-iot/awsiot/internal/topic"
 )
 
 // session is one run of the loop that connects, serves and waits, from Start to Stop. The loop
@@ -37,6 +39,10 @@ func (c *Client) Start() error {
 		return nil
 	case c.validity != nil:
 		return c.validity
+	}
+	if k := c.opts.KeepAlive; c.aws && (k < topic.MinAWSKeepAlive || k > topic.MaxAWSKeepAlive) {
+		c.log.Warn("KeepAlive is outside what AWS IoT Core takes; it will use its own", slog.Duration("keep_alive", k),
+			slog.Duration("min", topic.MinAWSKeepAlive), slog.Duration("max", topic.MaxAWSKeepAlive))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.opts.ConnectTimeout)
 	_, err := c.opts.tlsConfig(ctx)

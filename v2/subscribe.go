@@ -195,6 +195,9 @@ func (c *Client) record(sub Subscription, o *operation) *subscription {
 		}
 		r = &subscription{seq: o.seq, route: c.router.Add(sub.TopicFilter, sub.Handler)}
 		c.subs[sub.TopicFilter] = r
+		if c.aws && len(c.subs) == topic.MaxAWSSubscriptions+1 {
+			c.note(slog.LevelWarn, "more subscriptions than AWS IoT Core allows on a connection by default", slog.Int("limit", topic.MaxAWSSubscriptions))
+		}
 	} else {
 		c.router.Replace(r.route, sub.Handler)
 	}

@@ -1,0 +1,47 @@
+package journal
+
+import (
+	"io"
+	"os"
+)
+
+// file is what the journal needs of an open segment.
+type file interface {
+	io.ReaderAt
+	io.WriterAt
+	io.Closer
+	Truncate(size int64) error
+	Sync() error
+	Stat() (os.FileInfo, error)
+}
+
+// fsys is what it needs of the file system; the tests put one that fails in its
+// place.
+type fsys interface {
+	mkdirAll(dir string) error
+	readDir(dir string) ([]os.DirEntry, error)
+	open(path string, flag int) (file, error)
+	remove(path string) error
+	rename(from, to string) error
+	lock(path string) (io.Closer, error)
+	syncDir(dir string) error
+}
+
+// osFS is the file system of the machine. What it creates is for the user alone:
+// the records hold what the device sends.
+type osFS struct{}
+
+func (osFS) mkdirAll(dir string) error                 { return os.MkdirAll(dir, 0o700) }
+func (osFS) readDir(dir string) ([]os.DirEntry, error) { return os.ReadDir(dir) }
+func (osFS) remove(path string) error                  { return os.Remove(path) }
+func (osFS) rename(from, to string) error              { return os.Rename(from, to) }
+func (osFS) lock(path string) (io.Closer, error)       { return lockFile(path) }
+func (osFS) syncDir(dir string) error                  { return syncDir(dir) }
+
+func (osFS) open(path string, flag int) (file, error) {
+	f, err := os.OpenFile(path, flag, 0o600)
+	if err != nil {
+		return nil, err // not a nil *os.File in a file that is not nil
+	}
+	return f, nil
+}
