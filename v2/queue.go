@@ -278,8 +278,8 @@ func (c *Client) suspend(l *link) {
 			o.resend, o.tried = true, true
 			written = append(written, o)
 			continue
-		case o.kind == opPublish1:
-			o.tried = true
+		case o.end > l.written: // nobody has seen it: it keeps its place among its kind
+			o.tried = o.kind == opPublish1
 			unwritten = append(unwritten, o)
 		default:
 			subs = append(subs, o)
