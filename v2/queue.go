@@ -91,7 +91,10 @@ func (c *Client) enqueue(ctx context.Context, o *operation) (again bool, err err
 	if c.state != StateConnected && !q.Behavior.keeps(o.kind) || !c.online() && q.MaxOperations < 0 {
 		return false, ErrOffline
 	}
-	for q.MaxOperations > 0 && c.queue.n >= q.MaxOperations || q.MaxBytes > 0 && c.queue.n > 0 && c.queue.bytes+o.size > q.MaxBytes {
+	if q.MaxBytes > 0 && o.size > q.MaxBytes {
+		return false, ErrQueueFull // it will never fit
+	}
+	for q.MaxOperations > 0 && c.queue.n >= q.MaxOperations || q.MaxBytes > 0 && c.queue.bytes+o.size > q.MaxBytes {
 		switch q.WhenFull {
 		case RejectNew:
 			return false, ErrQueueFull

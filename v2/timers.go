@@ -1,6 +1,7 @@
 package awsiot
 
 import (
+	"slices"
 	"time"
 
 	"github.com/portage-iot/awsiot/v2/internal/wire"
@@ -79,7 +80,9 @@ func (c *Client) expire() {
 		} else {
 			c.table.Set(id, expiredSubscribe)
 		}
-		c.expired = append(c.expired, id)
+		if c.expired = append(c.expired, id); len(c.expired) > 2*c.table.Len() { // most were acknowledged late
+			c.expired = slices.DeleteFunc(c.expired, func(id uint16) bool { return !c.hasExpired(id) })
+		}
 		c.complete(o, PublishResult{}, opError(o.kind.String(), o.topic(), ErrAckTimeout))
 	}
 }
@@ -87,11 +90,17 @@ func (c *Client) expire() {
 // forgetExpired frees the identifiers of operations that timed out: the connection is gone. mu is held.
 func (c *Client) forgetExpired() {
 	for _, id := range c.expired {
-		if o, ok := c.table.Get(id); ok && (o == expiredPublish || o == expiredSubscribe) {
+		if c.hasExpired(id) {
 			c.table.Release(id)
 		}
 	}
 	c.expired = nil
+}
+
+// hasExpired reports whether id is reserved for an operation that timed out. mu is held.
+func (c *Client) hasExpired(id uint16) bool {
+	o, ok := c.table.Get(id)
+	return ok && (o == expiredPublish || o == expiredSubscribe)
 }
 
 // restamp sets the time of sending of the operations whose bytes lie behind offset, after a
