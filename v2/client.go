@@ -5,10 +5,12 @@ import (
 	"crypto/rand"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/portage-iot/awsiot/v2/internal/backoff"
 	"github.com/portage-iot/awsiot/v2/internal/inflight"
+	"github.com/portage-iot/awsiot/v2/internal/journal"
 	"github.com/portage-iot/awsiot/v2/internal/router"
 )
 
@@ -26,6 +28,7 @@ type Client struct {
 	live       tracker                         // the goroutines of the client
 	operations sync.Pool                       // of *operation, see newOperation
 	closing    chan struct{}                   // closed by Close, for Messages
+	journal    atomic.Pointer[journal.Journal] // of the Store; nil while stopped
 	base       time.Time                       // clock() counts from here
 
 	mu        sync.Mutex // guards everything below
@@ -51,6 +54,7 @@ type Client struct {
 	pacing    bool          // restoring, and the interval of DrainRate is not over
 	room      chan struct{} // made by who waits for room in the queue
 	stats     OperationStatistics
+	forgotten []uint64      // records of the store to remove when mu is released
 	batch     []item        // for the event lane when mu is released
 	draining  chan struct{} // made by Drain: closed when no operation is left
 
@@ -118,7 +122,12 @@ func (c *Client) unlock() {
 		l.asleep = false
 		wake = l.wake
 	}
+	records := c.forgotten
+	c.forgotten = nil
 	c.mu.Unlock()
+	if len(records) > 0 {
+		c.removeRecords(records)
+	}
 	if wake != nil {
 		wake <- struct{}{} // has room for one, and asleep is true at most once per wake-up
 	}

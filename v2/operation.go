@@ -1,6 +1,7 @@
 package awsiot
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -51,9 +52,10 @@ type operation struct {
 	sub      *subscribeOp  // subscribe and unsubscribe
 
 	expiry time.Duration // with expires
+	rec    uint64        // its record in the store; 0: none
 
 	prev, next *operation // in the queue
-	pool       *sync.Pool // where it goes at its end; nil: nowhere
+	pool       *sync.Pool // the client's, to which a publish goes at its end
 
 	// how a publish ends: one of these, or nobody waits
 	done func(PublishResult, error)
@@ -129,6 +131,9 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 	o.phase = phaseDone
 	if c.opts.Trace != nil {
 		c.traceDone(o, res.Code, err)
+	}
+	if o.rec != 0 && !errors.Is(err, ErrStopped) && !errors.Is(err, ErrClosed) {
+		c.forgotten = append(c.forgotten, o.rec)
 	}
 	switch {
 	case o.sub != nil:

@@ -80,6 +80,8 @@ type ClientOptions struct {
 	MaxInflight int
 	// Resubscribe says when subscriptions are made again after a reconnect.
 	Resubscribe Resubscribe
+	// Store keeps queued and unacknowledged publishes across the end of the process; nil: memory only. See NewFileStore.
+	Store Store
 	// Inbound bounds the received QoS 0 messages that wait for a handler.
 	Inbound Inbound
 

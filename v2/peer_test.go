@@ -332,3 +332,9 @@ func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
+
+// expectClose reads a DISCONNECT, and the end of the connection.
+func (p *peer) expectClose() {
+	expect[*packets.Disconnect](p)
+	p.expectEnd()
+}

@@ -25,11 +25,16 @@ func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, 
 		o.ch = make(chan struct{}, 1)
 	}
 	o.wait = true
+	if err := c.keep(o, p); err != nil {
+		o.release()
+		return PublishResult{}, wrapOp("publish", p.Topic, err)
+	}
 	c.mu.Lock()
 	offline, err := c.publish(ctx, o, p)
 	switch {
 	case err != nil:
 		c.unlock()
+		c.discard(o)
 		o.release()
 		return PublishResult{}, wrapOp("publish", p.Topic, err)
 	case offline && c.opts.OfflineQueue.ReturnQueued:
@@ -64,9 +69,20 @@ func (c *Client) PublishFunc(p *PublishPacket, done func(PublishResult, error)) 
 	}
 	o := c.newOperation()
 	o.done = done
+	if c.opts.Store != nil {
+		c.mu.Unlock()
+		err := c.keep(o, p)
+		if err != nil {
+			o.release()
+			c.refuse(done, wrapOp("publish", p.Topic, err))
+			return
+		}
+		c.mu.Lock()
+	}
 	_, err := c.publish(context.Background(), o, p)
 	c.unlock()
 	if err != nil {
+		c.discard(o)
 		o.release()
 		c.refuse(done, wrapOp("publish", p.Topic, err))
 	}
@@ -81,6 +97,11 @@ func (c *Client) PublishAsync(p *PublishPacket) *Future[PublishResult] {
 	}
 	o := c.newOperation()
 	o.fut = f
+	if err := c.keep(o, p); err != nil {
+		o.release()
+		f.complete(PublishResult{}, wrapOp("publish", p.Topic, err))
+		return f
+	}
 	c.mu.Lock()
 	offline, err := c.publish(context.Background(), o, p)
 	if err == nil && offline {
@@ -88,6 +109,7 @@ func (c *Client) PublishAsync(p *PublishPacket) *Future[PublishResult] {
 	}
 	c.unlock()
 	if err != nil {
+		c.discard(o)
 		o.release()
 		f.complete(PublishResult{}, wrapOp("publish", p.Topic, err))
 	}

@@ -281,7 +281,7 @@ func (c *Client) suspend(l *link) {
 			o.resend, o.tried = true, true
 			written = append(written, o)
 			continue
-		case o.end > l.written: // nobody has seen it: it keeps its place among its kind
+		case o.end > l.written: // nobody has seen it: the order of the calls holds
 			o.tried = o.kind == opPublish1
 			unwritten = append(unwritten, o)
 		default:

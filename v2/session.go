@@ -58,22 +58,46 @@ func (c *Client) Start() error {
 			<-s.ended
 			continue
 		}
-		if s == nil && !c.closed {
-			ctx, cancel := context.WithCancelCause(context.Background())
-			s = &session{cancel: cancel, ended: make(chan struct{})}
-			c.sess = s
-			c.step(trigStart)
-			c.emitAttempting()
-			c.live.add()
-			go c.run(ctx, s)
+		if s != nil || c.closed {
+			closed := c.closed
+			c.mu.Unlock()
+			if closed {
+				return opError("start", "", ErrClosed)
+			}
+			return nil
 		}
-		closed := c.closed
-		c.unlock()
-		if closed {
-			return opError("start", "", ErrClosed)
-		}
-		return nil
+		ctx, cancel := context.WithCancelCause(context.Background())
+		s = &session{cancel: cancel, ended: make(chan struct{})}
+		c.sess = s
+		c.mu.Unlock()
+		return c.begin(ctx, s)
 	}
+}
+
+// begin opens the store and starts the session loop.
+func (c *Client) begin(ctx context.Context, s *session) error {
+	err := c.openStore()
+	c.mu.Lock()
+	if err == nil && s.cause != nil { // stopped meanwhile
+		err = opError("start", "", s.cause)
+	}
+	if err != nil {
+		c.sess = nil
+		if s.cause != nil {
+			c.failAll(s.cause)
+		}
+		c.unlock()
+		c.closeStore()
+		s.cancel(err)
+		close(s.ended)
+		return err
+	}
+	c.step(trigStart)
+	c.emitAttempting()
+	c.live.add()
+	go c.run(ctx, s)
+	c.unlock()
+	return nil
 }
 
 // StartAndWait starts the client and waits for the first attempt: nil when it is connected. In
@@ -230,6 +254,7 @@ func (c *Client) finish(s *session) {
 	c.emitStopped()
 	c.tell(attempt{err: opError("connect", "", s.cause)})
 	c.unlock()
+	c.closeStore()
 	close(s.ended)
 }
 

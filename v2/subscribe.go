@@ -22,6 +22,7 @@ type subscription struct {
 	seq        uint64     // of the call that made it: the order of subscribing again
 	op         *operation // the SUBSCRIBE that is pending for it
 	sent       bool       // a SUBSCRIBE for it was sent
+	missing    bool       // the broker has begun a new session, and has not acknowledged it there
 }
 
 // subscribeOp is what a subscribe or unsubscribe operation adds to operation.
@@ -225,6 +226,7 @@ func (c *Client) endSubscribe(o *operation, err error) {
 		}
 		r.op = nil
 		refused := s.suback != nil && s.suback.Codes[i].IsError()
+		r.missing = r.missing && s.suback == nil
 		if refused || s.suback == nil && !r.sent {
 			c.drop(r)
 		}
@@ -299,12 +301,13 @@ func joined(errs []error) error {
 // were in flight, as the v1 SDK did. mu is held.
 func (c *Client) resubscribe(l *link) {
 	r := c.opts.Resubscribe
-	if r.When == ResubscribeNever || r.When == ResubscribeIfNoSession && l.connack.SessionPresent {
+	if r.When == ResubscribeNever {
 		return
 	}
 	var records []*subscription
 	for _, s := range c.subs {
-		if s.op == nil {
+		s.missing = s.missing || !l.connack.SessionPresent
+		if s.op == nil && (s.missing || r.When == ResubscribeAlways) {
 			records = append(records, s)
 		}
 	}

@@ -19,7 +19,7 @@ func (j *Journal) dead() int64 { return j.total - j.live }
 // lasts until the disk holds too much.
 func (j *Journal) compact(n int64) {
 	j.dropOldest()
-	for budget := 2*n + compactStep; budget > 0 && len(j.segs) > 1 && j.dead() > j.live+2*j.opts.SegmentBytes; {
+	for budget := 2*n + compactStep; budget > 0 && j.stuck == nil && len(j.segs) > 1 && j.dead() > j.live+2*j.opts.SegmentBytes; {
 		n, err := j.copyOne()
 		if err != nil {
 			j.stuck = err
@@ -74,7 +74,7 @@ func (j *Journal) copyOne() (int64, error) {
 		seg.next++
 		return work + e.size, nil
 	}
-	return 1, nil
+	return 0, wrap("compact", seg.path, errDamaged) // there is always one: see segment.ids
 }
 
 // fetch reads a live record of the oldest segment back and checks it.
@@ -116,6 +116,13 @@ func (j *Journal) dropOldest() {
 		if err := j.discard(seg); err != nil && !errors.Is(err, os.ErrNotExist) {
 			j.stuck = wrap("remove", seg.path, err)
 			return
+		}
+		if j.opts.Sync == SyncEach {
+			// In this order on disk as well; and a removal may count on it, below.
+			if err := j.fs.syncDir(j.dir); err != nil {
+				j.stuck = wrap("remove", j.dir, err)
+				return // the segment is gone, which the next attempt accepts
+			}
 		}
 		j.total -= seg.size
 		j.segs[0] = nil

@@ -95,6 +95,8 @@ type head struct {
 func parseHead(b []byte, salt uint32) (h head, ok bool) {
 	h = head{length: le.Uint32(b), dataSum: le.Uint32(b[8:]), kind: kind(b[12]), id: le.Uint64(b[13:])}
 	switch {
+	case h.id >= 1<<63: // so that there is always a next id
+		return head{}, false
 	case h.kind == put && h.length <= MaxRecord:
 	case h.kind == remove && h.length == 0:
 	default:

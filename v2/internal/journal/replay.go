@@ -25,7 +25,7 @@ func parseSegName(name string) (seq uint64, ok bool) {
 	if !ok {
 		return 0, false
 	}
-	seq, err := strconv.ParseUint(hex, 16, 64)
+	seq, err := strconv.ParseUint(hex, 16, 63) // there is always a next one
 	return seq, err == nil && segName(seq) == name
 }
 
@@ -54,6 +54,13 @@ func (j *Journal) replay() ([]Record, error) {
 		}
 		j.total += seg.size
 		j.nextSeq = seg.seq + 1
+	}
+	if n := len(j.segs) - 1; n >= 0 && j.segs[n].size < segHead && !j.segs[n].damaged {
+		// Not begun. Left in place it would look like damage once others follow it.
+		if j.fs.remove(j.segs[n].path) == nil {
+			j.total -= j.segs[n].size
+			j.segs = j.segs[:n]
+		}
 	}
 	records := make([]Record, 0, len(data))
 	for id, d := range data {
@@ -108,8 +115,8 @@ func (j *Journal) replaySegment(seg *segment, data map[uint64][]byte, last bool)
 		// Without its salt no frame can be told from noise. A file that is too short
 		// for a head is one whose creation was cut off.
 		torn := last && seg.size < segHead
-		seg.damaged = !torn
 		if seg.size > 0 {
+			seg.damaged = !torn
 			j.losses = append(j.losses, Loss{File: seg.path, Bytes: seg.size, Torn: torn})
 		}
 		return nil

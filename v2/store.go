@@ -1,0 +1,197 @@
+package awsiot
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/portage-iot/awsiot/v2/internal/journal"
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
+
+// Store keeps publishes that are queued or unacknowledged across the end of the process. nil is
+// memory. The one there is comes from NewFileStore.
+type Store interface {
+	open() (*journal.Journal, []journal.Record, error)
+}
+
+// NewFileStore returns a Store in a directory, which Start opens, makes if need be, and locks,
+// and Stop and Close release.
+//
+// What it keeps: every QoS 1 publish from its acceptance to its acknowledgement, and, with
+// KeepAll, QoS 0 publishes that are accepted without a connection. They survive the death of the
+// process (of the machine only as far as the operating system had written them). Start sends what it finds, before
+// anything else, as new messages: a message that was on its way may arrive twice. Operations that end
+// with ErrStopped or ErrClosed stay in the store, for the next Start. Subscribes are not kept: their handlers cannot be.
+//
+// Errors: Start returns one that wraps ErrStoreLocked when another client or process has the
+// directory, and one that names the file when it cannot be read or written. A publish is refused
+// with ErrQueueFull when the store holds 256 MiB, and with the file's error when the disk is
+// full. Damaged records are left out and logged.
+func NewFileStore(dir string) Store { return fileStore(dir) }
+
+// ErrStoreLocked: the directory of the Store is in use by another client or process.
+var ErrStoreLocked = journal.ErrLocked
+
+type fileStore string
+
+func (s fileStore) open() (*journal.Journal, []journal.Record, error) {
+	if s == "" {
+		return nil, nil, invalid("Store", "NewFileStore needs a directory")
+	}
+	return journal.Open(string(s), journal.Options{})
+}
+
+// stampSize is the head of a record: when it was accepted, in Unix milliseconds; the packet follows.
+const stampSize = 8
+
+// keep puts a publish into the store before it is taken on; mu is not held. o.rec says under what number.
+func (c *Client) keep(o *operation, p *PublishPacket) error {
+	j := c.journal.Load()
+	if j == nil || p.QoS == AtMostOnce && (c.opts.OfflineQueue.Behavior != KeepAll || c.State() == StateConnected) {
+		return nil
+	}
+	id, err := j.Append(record(wire.AppendPublish(nil, p.Topic, byte(p.QoS), p.Retain, false, 0, p.properties(), p.Payload)))
+	switch {
+	case errors.Is(err, journal.ErrFull):
+		return fmt.Errorf("%w: %w", ErrQueueFull, err)
+	case errors.Is(err, journal.ErrClosed):
+		return nil // stopped meanwhile: the queue in memory is left, as for every publish while stopped
+	}
+	o.rec = id
+	return err
+}
+
+func record(packet []byte) []byte {
+	b := binary.LittleEndian.AppendUint64(make([]byte, 0, stampSize+len(packet)), uint64(time.Now().UnixMilli()))
+	return append(b, packet...)
+}
+
+// discard takes a publish that was not taken on after all out of the store; mu is not held.
+func (c *Client) discard(o *operation) {
+	if o.rec != 0 {
+		c.removeRecords([]uint64{o.rec})
+		o.rec = 0
+	}
+}
+
+// removeRecords removes what has ended; mu is not held.
+func (c *Client) removeRecords(ids []uint64) {
+	if j := c.journal.Load(); j != nil {
+		if err := j.Remove(ids...); err != nil && !errors.Is(err, journal.ErrClosed) {
+			c.log.Warn("removing from the store failed; the messages may be sent again by the next process", slog.Any("error", err))
+		}
+	}
+}
+
+// openStore opens the store for a Start, and puts what it holds at the head of the queue.
+func (c *Client) openStore() error {
+	if c.opts.Store == nil {
+		return nil
+	}
+	j, records, err := c.opts.Store.open()
+	if err != nil {
+		var ve *ValidationError
+		if errors.As(err, &ve) {
+			return err
+		}
+		return opError("store", "", err)
+	}
+	for _, loss := range j.Losses() {
+		c.log.Warn("the store was damaged", slog.String("loss", loss.String()))
+	}
+	if err := c.keepQueued(j); err != nil {
+		return errors.Join(opError("store", "", err), j.Close())
+	}
+	c.journal.Store(j)
+	c.mu.Lock()
+	defer c.unlock()
+	front := c.queue.head
+	for _, r := range records {
+		o, ok := c.restore(r)
+		if !ok {
+			c.note(slog.LevelError, "the store holds a record that is no publish; it is left out", slog.Uint64("record", r.ID))
+			c.forgotten = append(c.forgotten, r.ID)
+			continue
+		}
+		c.accept(o)
+		o.accepted -= c.aged(r)
+		c.queue.insert(o, front)
+	}
+	return nil
+}
+
+// restore makes the operation of a record.
+func (c *Client) restore(r journal.Record) (*operation, bool) {
+	if len(r.Data) < stampSize {
+		return nil, false
+	}
+	packet := r.Data[stampSize:]
+	wire.SetPublishID(packet, 1) // an identifier of 0 would be malformed; send sets the real one
+	f, need, err := wire.Next(packet, 0)
+	var p wire.InPublish
+	if err != nil || need > 0 || len(f.Raw) != len(packet) || wire.ParsePublish(f, &p) != nil || p.QoS > 1 {
+		return nil, false
+	}
+	o := c.newOperation()
+	o.kind, o.buf, o.size, o.rec, o.paced = opPublish0, packet, len(packet), r.ID, true
+	if p.QoS == 1 {
+		o.kind = opPublish1
+	}
+	if p.Props != nil && p.Props.MessageExpiry != nil {
+		o.expires, o.expiry = true, time.Duration(*p.Props.MessageExpiry)*time.Second
+	}
+	return o, true
+}
+
+// aged is how long ago a record was written, by the wall clock; 0 if that went backwards.
+func (c *Client) aged(r journal.Record) time.Duration {
+	return max(0, time.Since(time.UnixMilli(int64(binary.LittleEndian.Uint64(r.Data)))))
+}
+
+// keepQueued puts the publishes that were made before Start into the store.
+func (c *Client) keepQueued(j *journal.Journal) error {
+	type queued struct {
+		o   *operation
+		seq uint64
+	}
+	var ops []queued
+	var packets [][]byte
+	c.mu.Lock()
+	for o := c.queue.head; o != nil; o = o.next {
+		if o.sub == nil {
+			ops = append(ops, queued{o, o.seq})
+			packets = append(packets, record(o.buf))
+		}
+	}
+	c.mu.Unlock()
+	if len(ops) == 0 {
+		return nil
+	}
+	first, err := j.AppendBatch(packets...)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.unlock()
+	for i, q := range ops {
+		id := first + uint64(i)
+		if q.o.phase == phaseQueued && q.o.seq == q.seq {
+			q.o.rec = id
+		} else { // cancelled meanwhile
+			c.forgotten = append(c.forgotten, id)
+		}
+	}
+	return nil
+}
+
+// closeStore releases the store; mu is not held.
+func (c *Client) closeStore() {
+	if j := c.journal.Swap(nil); j != nil {
+		if err := j.Close(); err != nil {
+			c.log.Error("closing the store failed", slog.Any("error", err))
+		}
+	}
+}
