@@ -3,16 +3,27 @@ package awsiot
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"net/http"
 )
 
 // Auth says how a connection is made and proves who the client is. The values come from this
-// package: PlainTCP, TLS, MTLSFromPath, MTLSFromBytes, MTLSFromCertificate, MTLSFromFunc.
+// package (PlainTCP, TLS, MTLSFromPath, MTLSFromBytes, MTLSFromCertificate, MTLSFromFunc,
+// CustomAuthorizer, WebsocketHandshake) and from others that build theirs from these kinds.
 type Auth interface {
 	// problem returns what is wrong with the value itself, or "".
 	problem() string
-	// load returns the client certificate for an attempt; nil: none. secure is false for plain TCP.
-	load(ctx context.Context) (cert *tls.Certificate, secure bool, err error)
+	// route returns what an attempt needs; it may read files and ask services.
+	route(ctx context.Context) (route, error)
+}
+
+// route is how an attempt reaches the broker.
+type route struct {
+	plain     bool                                       // no TLS
+	cert      *tls.Certificate                           // of the client; nil: none
+	alpn      string                                     // the protocol name; "": what the port asks for
+	websocket func(context.Context, *http.Request) error // non-nil: MQTT in a websocket
 }
 
 type plainTCP struct{}
@@ -20,16 +31,17 @@ type plainTCP struct{}
 // PlainTCP connects without TLS, to port 1883 by default. For tests and local brokers; AWS IoT Core does not take it.
 func PlainTCP() Auth { return plainTCP{} }
 
-func (plainTCP) problem() string                                       { return "" }
-func (plainTCP) load(context.Context) (*tls.Certificate, bool, error)  { return nil, false, nil }
-func (serverTLS) problem() string                                      { return "" }
-func (serverTLS) load(context.Context) (*tls.Certificate, bool, error) { return nil, true, nil }
+func (plainTCP) problem() string                      { return "" }
+func (plainTCP) route(context.Context) (route, error) { return route{plain: true}, nil }
 
 type serverTLS struct{}
 
 // TLS connects with TLS and without a client certificate: the broker is verified, the client
 // proves itself by user name and password, if at all.
 func TLS() Auth { return serverTLS{} }
+
+func (serverTLS) problem() string                      { return "" }
+func (serverTLS) route(context.Context) (route, error) { return route{}, nil }
 
 // mutualTLS asks get for the certificate at Start and again at every attempt.
 type mutualTLS struct {
@@ -39,15 +51,15 @@ type mutualTLS struct {
 
 func (m mutualTLS) problem() string { return m.missing }
 
-func (m mutualTLS) load(ctx context.Context) (*tls.Certificate, bool, error) {
+func (m mutualTLS) route(ctx context.Context) (route, error) {
 	cert, err := m.get(ctx)
 	if err != nil {
-		return nil, true, err
+		return route{}, err
 	}
 	if len(cert.Certificate) == 0 || cert.PrivateKey == nil {
-		return nil, true, fmt.Errorf("client certificate: no certificate or no private key in it")
+		return route{}, errors.New("client certificate: no certificate or no private key in it")
 	}
-	return &cert, true, nil
+	return route{cert: &cert}, nil
 }
 
 // MTLSFromPath connects with mutual TLS, with the certificate and the private key in two PEM

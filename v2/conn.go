@@ -54,6 +54,7 @@ type link struct {
 	loose        looseCount   // QoS 0 publishes in out for whose end nobody waits
 	asleep       bool         // the writer waits for wake
 	closing      bool         // write what is in out, then close
+	dead         bool         // the broker does not answer: close without waiting for it
 	err          error        // why the connection ends
 	disconnect   *DisconnectPacket
 	end, written uint64        // bytes appended to out, bytes that the socket took
@@ -341,7 +342,7 @@ func (l *link) write() {
 		}
 		b, pend, loose := l.out, l.pend, l.loose
 		l.out, l.pend, l.loose = l.spare[:0], l.spareP[:0], looseCount{}
-		began := c.clock()
+		began := l.batchStart
 		c.unlock()
 		if c.tracing {
 			c.tracePackets("packet sent", b)
@@ -360,7 +361,7 @@ func (l *link) write() {
 	}
 }
 
-// wrote accounts for a write of n bytes. mu is held.
+// wrote accounts for a write of n bytes, the first of which were encoded at began. mu is held.
 func (l *link) wrote(n int, began time.Duration, pend []*operation, loose looseCount) {
 	c := l.c
 	before := l.written
@@ -391,7 +392,7 @@ func (l *link) lost(o *operation) error {
 
 // close ends the transport. After a DISCONNECT it waits for the broker to do so, see closeTimeout.
 func (l *link) close() {
-	if half, ok := l.conn.(interface{ CloseWrite() error }); ok && l.closing && half.CloseWrite() == nil {
+	if half, ok := l.conn.(interface{ CloseWrite() error }); ok && l.closing && !l.dead && half.CloseWrite() == nil {
 		_ = l.conn.SetReadDeadline(time.Now().Add(closeTimeout))
 		return // the reader sees the end and closes
 	}

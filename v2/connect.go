@@ -129,7 +129,7 @@ func (c *Client) connectPacket(l *link) *wire.Connect {
 	if name := o.username(); name != "" {
 		p.Username = &name
 	}
-	p.Password = o.Password
+	p.Password = o.password()
 	if o.SessionExpiry > 0 {
 		p.SessionExpiry = wireSeconds(&o.SessionExpiry)
 	}
@@ -150,16 +150,29 @@ func (c *Client) connectPacket(l *link) *wire.Connect {
 	return p
 }
 
-// username returns the user name with the metrics suffix, which AWS IoT Core reads and takes off.
+// username returns the user name with what the authorizer wants in it, and with the metrics
+// suffix, which AWS IoT Core reads and takes off.
 func (o *ClientOptions) username() string {
+	name := o.Username
+	if a, ok := o.Auth.(CustomAuthorizer); ok {
+		name = a.username(name)
+	}
 	if o.DisableMetrics {
-		return o.Username
+		return name
 	}
 	sep := "?"
-	if strings.Contains(o.Username, "?") {
+	if strings.Contains(name, "?") {
 		sep = "&"
 	}
-	return o.Username + sep + "SDK=PortageGo&Version=" + moduleVersion() + "&Platform=" + runtime.GOOS
+	return name + sep + "SDK=PortageGo&Version=" + moduleVersion() + "&Platform=" + runtime.GOOS
+}
+
+// password returns what goes into CONNECT; nil: none.
+func (o *ClientOptions) password() []byte {
+	if a, ok := o.Auth.(CustomAuthorizer); ok && a.Password != nil {
+		return a.Password
+	}
+	return o.Password
 }
 
 // moduleVersion returns the version of this module in the running program.

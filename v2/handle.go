@@ -69,6 +69,9 @@ func (c *Client) ackMessage(m *Message, last bool) {
 
 // puback encodes a PUBACK. mu is held.
 func (l *link) puback(id uint16) {
+	if len(l.out) == 0 {
+		l.batchStart = l.c.clock()
+	}
 	out := wire.AppendPuback(l.out, id, 0)
 	l.end += uint64(len(out) - len(l.out))
 	l.out = out

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +36,8 @@ const (
 type ClientOptions struct {
 	// Endpoint is the broker's host name or address, without a port. Required.
 	Endpoint string
-	// Port: 0 means 443 with the ALPN name that AWS IoT Core wants there, and 1883 for PlainTCP.
+	// Port: 0 means 443 with the ALPN name that AWS IoT Core wants there, 1883 for
+	// PlainTCP and 80 for PlainWebsocket.
 	Port int
 	// ClientID: at most 65535 bytes (AWS IoT Core: 128). Empty: the broker assigns one, which
 	// is kept for the reconnections.
@@ -98,7 +101,7 @@ type ClientOptions struct {
 	MaxReconnectDelay time.Duration
 	// MinConnectedTimeToResetReconnectDelay (30 s): a connection that lived as long starts the delays anew.
 	MinConnectedTimeToResetReconnectDelay time.Duration
-	// ConnectTimeout (10 s) bounds DNS, TCP and TLS together.
+	// ConnectTimeout (10 s) bounds DNS, TCP, proxy, TLS and websocket upgrade together.
 	ConnectTimeout time.Duration
 	// ConnackTimeout (20 s) bounds CONNECT and CONNACK together, however slowly they come.
 	ConnackTimeout time.Duration
@@ -108,6 +111,10 @@ type ClientOptions struct {
 	// packet was written. Waiting in a queue does not count. A timeout ends the operation, not the connection.
 	AckTimeout time.Duration
 
+	// HTTPProxy returns the proxy for a request to the endpoint; nil, or a nil URL: none.
+	// http.ProxyFromEnvironment fits, and http.ProxyURL. Schemes: http and https (CONNECT, with
+	// the user name and password of the URL), socks5.
+	HTTPProxy func(*http.Request) (*url.URL, error)
 	// Dialer replaces the built-in TCP dialer; TLS is put on top of what it returns.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 	// SerialCallbacks runs messages and events in one lane, as the v1 SDK did: a slow message handler then delays events.
@@ -227,8 +234,13 @@ func (o ClientOptions) withDefaults() ClientOptions {
 	}
 	if o.Port == 0 {
 		o.Port = 443
-		if _, plain := o.Auth.(plainTCP); plain {
+		switch a := o.Auth.(type) {
+		case plainTCP:
 			o.Port = 1883
+		case websocketAuth:
+			if a.plain {
+				o.Port = 80
+			}
 		}
 	}
 	if o.Logger == nil {
@@ -246,6 +258,10 @@ func (o ClientOptions) clone() ClientOptions {
 	o.RequestProblemInformation = clonePtr(o.RequestProblemInformation)
 	if o.TLSConfig != nil {
 		o.TLSConfig = o.TLSConfig.Clone()
+	}
+	if a, ok := o.Auth.(CustomAuthorizer); ok {
+		a.Password = slices.Clone(a.Password)
+		o.Auth = a
 	}
 	o.Trace = clonePtr(o.Trace)
 	if o.Will != nil {

@@ -45,7 +45,7 @@ func (c *Client) Start() error {
 			slog.Duration("min", topic.MinAWSKeepAlive), slog.Duration("max", topic.MaxAWSKeepAlive))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.opts.ConnectTimeout)
-	_, err := c.opts.tlsConfig(ctx)
+	_, _, err := c.opts.route(ctx)
 	cancel()
 	if err != nil {
 		return err

@@ -29,6 +29,7 @@ func (c *Client) keepAlive(l *link) {
 			l.timer.Reset(l.pingDeadline - now)
 			return
 		}
+		l.dead = true
 		l.hangUp(&wire.Disconnect{Code: byte(ReasonKeepAliveTimeout)}, opError("connection", "", ErrPingTimeout))
 		return
 	}
@@ -38,6 +39,7 @@ func (c *Client) keepAlive(l *link) {
 	}
 	if len(l.out) == 0 { // idle: give the buffers of the last burst back
 		l.out, l.spare, l.spareP, c.batch = nil, nil, nil, nil
+		l.batchStart = now
 	}
 	l.out = append(l.out, wire.Pingreq...)
 	l.end += uint64(len(wire.Pingreq))
@@ -69,7 +71,11 @@ func (c *Client) expire() {
 	c.ackArmed = false
 	now := c.clock()
 	for id, o, ok := c.table.First(); ok; id, o, ok = c.table.First() {
-		if wait := o.sent + c.opts.AckTimeout - now; wait > 0 {
+		wait := o.sent + c.opts.AckTimeout - now
+		if l := c.link; wait <= 0 && l != nil && o.end > l.written {
+			wait = c.opts.AckTimeout // not written yet: wrote will set the time
+		}
+		if wait > 0 {
 			c.ackArmed = true
 			c.ackTimer.Reset(wait)
 			return

@@ -12,27 +12,37 @@ import (
 	"time"
 )
 
-// alpnMQTT is what AWS IoT Core wants on port 443 for MQTT with a client certificate.
-const alpnMQTT = "x-amzn-mqtt-ca"
+// The ALPN names of AWS IoT Core (https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html).
+const (
+	alpnMQTT       = "x-amzn-mqtt-ca" // MQTT with a client certificate, on port 443
+	alpnAuthorizer = "mqtt"           // MQTT with a custom authorizer
+	alpnHTTP       = "http/1.1"       // websockets
+)
 
 // errCAEmpty: the file or bytes given as certificate authorities hold none.
 var errCAEmpty = errors.New("no PEM certificate in it")
 
-// tlsConfig returns the configuration for an attempt; nil: no TLS. Files are read here.
-func (o *ClientOptions) tlsConfig(ctx context.Context) (*tls.Config, error) {
-	cert, secure, err := o.Auth.load(ctx)
+// route returns how the next attempt reaches the broker, and its TLS configuration; nil: no TLS.
+// Files are read here.
+func (o *ClientOptions) route(ctx context.Context) (route, *tls.Config, error) {
+	r, err := o.Auth.route(ctx)
 	if err != nil {
-		return nil, &ValidationError{Field: "Auth", Problem: err.Error(), err: err}
+		return r, nil, &ValidationError{Field: "Auth", Problem: err.Error(), err: err}
 	}
-	if !secure {
-		return nil, nil
+	if r.plain {
+		return r, nil, nil
 	}
+	cfg, err := o.tlsConfig(r)
+	return r, cfg, err
+}
+
+func (o *ClientOptions) tlsConfig(r route) (*tls.Config, error) {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.TLSConfig != nil {
 		cfg = o.TLSConfig.Clone()
 	}
-	if cert != nil {
-		cfg.Certificates = []tls.Certificate{*cert}
+	if r.cert != nil {
+		cfg.Certificates = []tls.Certificate{*r.cert}
 	}
 	if o.CAFile != "" || o.CAPEM != nil {
 		pool := x509.NewCertPool()
@@ -53,7 +63,13 @@ func (o *ClientOptions) tlsConfig(ctx context.Context) (*tls.Config, error) {
 	if cfg.ServerName == "" {
 		cfg.ServerName = o.Endpoint
 	}
-	if cfg.NextProtos == nil && o.Port == 443 && cert != nil {
+	switch {
+	case cfg.NextProtos != nil:
+	case r.alpn != "":
+		cfg.NextProtos = []string{r.alpn}
+	case r.websocket != nil:
+		cfg.NextProtos = []string{alpnHTTP}
+	case o.Port == 443 && r.cert != nil:
 		cfg.NextProtos = []string{alpnMQTT}
 	}
 	return cfg, nil
@@ -73,48 +89,72 @@ func (o ClientOptions) Dial(ctx context.Context) (net.Conn, error) {
 func (o *ClientOptions) dial(ctx context.Context) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
 	defer cancel()
-	cfg, err := o.tlsConfig(ctx)
+	r, cfg, err := o.route(ctx)
 	if err != nil {
 		return nil, err
 	}
+	addr := net.JoinHostPort(o.Endpoint, strconv.Itoa(o.Port))
+	conn, err := o.connect(ctx, addr)
+	if err != nil {
+		return nil, timeoutCause(ctx, err, "connecting to "+addr, o.ConnectTimeout)
+	}
+	if cfg != nil {
+		if conn, err = o.handshake(ctx, conn, cfg); err != nil {
+			return nil, timeoutCause(ctx, fmt.Errorf("TLS with %s: %w", addr, err), "TLS with "+addr, o.ConnectTimeout)
+		}
+	}
+	if r.websocket != nil {
+		if conn, err = o.upgrade(ctx, conn, r); err != nil {
+			return nil, timeoutCause(ctx, fmt.Errorf("websocket with %s: %w", addr, err), "websocket with "+addr, o.ConnectTimeout)
+		}
+	}
+	return conn, nil
+}
+
+// connect makes the TCP connection, through a proxy if there is one.
+func (o *ClientOptions) connect(ctx context.Context, addr string) (net.Conn, error) {
 	dial := o.Dialer
 	if dial == nil {
 		dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
 	}
-	addr := net.JoinHostPort(o.Endpoint, strconv.Itoa(o.Port))
-	trace := o.Trace
-	if trace == nil {
-		trace = &Trace{}
+	t := o.tracer()
+	if t.DialStart != nil {
+		t.DialStart(addr)
 	}
-	if trace.DialStart != nil {
-		trace.DialStart(addr)
+	conn, err := o.throughProxy(ctx, dial, addr)
+	if err == nil && conn == nil {
+		err = errors.New("the Dialer returned neither a connection nor an error")
 	}
-	conn, err := dial(ctx, "tcp", addr)
-	if trace.DialDone != nil {
-		trace.DialDone(addr, err)
+	if t.DialDone != nil {
+		t.DialDone(addr, err)
 	}
-	if err != nil {
-		return nil, timeoutCause(ctx, err, "connecting to "+addr, o.ConnectTimeout)
-	}
-	if conn == nil {
-		return nil, fmt.Errorf("the Dialer returned neither a connection nor an error")
-	}
-	if cfg == nil {
-		return conn, nil
+	return conn, err
+}
+
+// handshake puts TLS on conn, which it closes when that fails.
+func (o *ClientOptions) handshake(ctx context.Context, conn net.Conn, cfg *tls.Config) (net.Conn, error) {
+	t := o.tracer()
+	if t.TLSStart != nil {
+		t.TLSStart()
 	}
 	tc := tls.Client(conn, cfg)
-	if trace.TLSStart != nil {
-		trace.TLSStart()
-	}
-	err = tc.HandshakeContext(ctx)
-	if trace.TLSDone != nil {
-		trace.TLSDone(tc.ConnectionState(), err)
+	err := tc.HandshakeContext(ctx)
+	if t.TLSDone != nil {
+		t.TLSDone(tc.ConnectionState(), err)
 	}
 	if err != nil {
 		conn.Close()
-		return nil, timeoutCause(ctx, fmt.Errorf("TLS with %s: %w", addr, err), "TLS with "+addr, o.ConnectTimeout)
+		return nil, err
 	}
 	return tc, nil
+}
+
+// tracer returns Trace, never nil.
+func (o *ClientOptions) tracer() *Trace {
+	if o.Trace == nil {
+		return &Trace{}
+	}
+	return o.Trace
 }
 
 // timeoutCause says which limit ended the attempt when the context did.

@@ -146,14 +146,15 @@ func (j *Journal) discard(seg *segment) error {
 	if !seg.damaged {
 		return j.fs.remove(seg.path)
 	}
-	for _, old := range j.asideFiles {
-		if err := j.fs.remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
 	aside := seg.path + damagedExt
 	if err := j.fs.rename(seg.path, aside); err != nil {
 		return err
+	}
+	// One is enough to see what happened; more would fill the disk unnoticed.
+	for _, old := range j.asideFiles {
+		if old != aside {
+			_ = j.fs.remove(old) // the next Open finds it again
+		}
 	}
 	j.asideFiles = []string{aside}
 	return nil
