@@ -273,7 +273,11 @@ func (l *link) control(v any) error {
 		d := &DisconnectPacket{Code: ReasonCode(p.Code), SessionExpiry: seconds(p.SessionExpiry), Reason: p.Reason,
 			ServerReference: p.ServerReference, UserProperties: fromWireProperties(p.User)}
 		l.disconnect = d
-		l.fail(&ReasonError{Op: "connection", Code: d.Code, Reason: d.Reason, UserProperties: d.UserProperties})
+		if d.Code.IsError() {
+			l.fail(&ReasonError{Op: "connection", Code: d.Code, Reason: d.Reason, UserProperties: d.UserProperties})
+		} else {
+			l.fail(fmt.Errorf("awsiot: connection: ended by the broker: %s (0x%02X): %w", d.Code, byte(d.Code), io.EOF))
+		}
 		return nil
 	}
 	return &wire.Error{Code: wire.CodeProtocolError, Packet: "packet", Problem: "not expected from a broker"}

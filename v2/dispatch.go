@@ -31,6 +31,7 @@ type lane struct {
 	head    int
 	running bool
 	closed  bool // nothing is accepted any more
+	drained bool // closed in a callback of this lane: no further one begins
 	runner  uint64
 	idle    chan struct{} // made by close: closed when the runner has ended
 	bytes0  int           // payload and topic of the QoS 0 messages that wait
@@ -220,7 +221,7 @@ func (l *lane) close() {
 	l.bytes0 = 0
 	inside := l.running && l.runner == goid()
 	var idle chan struct{}
-	if l.running && !inside {
+	if l.running && !inside && !l.drained {
 		if l.idle == nil {
 			l.idle = make(chan struct{})
 		}
@@ -230,6 +231,7 @@ func (l *lane) close() {
 	if inside {
 		l.drain()
 		l.mu.Lock()
+		l.drained = true
 		l.signalIdle() // for a Close in a callback of the other lane: both would wait for each other
 		l.mu.Unlock()
 		return

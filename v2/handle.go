@@ -23,6 +23,9 @@ func (c *Client) Handle(filter string, h MessageHandler) (remove func()) {
 // deliver runs the handlers of one message, then acknowledges it. more: other messages follow at
 // once, whose PUBACKs may travel with this one. Only the message lane calls it.
 func (c *Client) deliver(m *Message, last bool) {
+	if m.QoS == AtLeastOnce {
+		defer c.ackMessage(m, last) // also when a handler calls runtime.Goexit
+	}
 	c.scratch = c.router.Match(m.Topic, c.scratch[:0])
 	for _, r := range c.scratch {
 		if h := r.Value(); h != nil {
@@ -32,9 +35,6 @@ func (c *Client) deliver(m *Message, last bool) {
 	}
 	if h := c.opts.OnPublishReceived; h != nil {
 		c.messages.call(h, m)
-	}
-	if m.QoS == AtLeastOnce {
-		c.ackMessage(m, last)
 	}
 }
 

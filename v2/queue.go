@@ -71,8 +71,8 @@ func (c *Client) dequeue(o *operation) {
 }
 
 // online reports that operations go to the wire in the order of the calls, with nothing from
-// before the connection ahead of them. mu is held.
-func (c *Client) online() bool { return c.state == StateConnected && !c.restoring }
+// before the connection ahead of them, and are not refused by Drain. mu is held.
+func (c *Client) online() bool { return c.state == StateConnected && !c.restoring && !c.refusing }
 
 // enqueue puts a new operation at the end of the queue, if the policy and the limits allow.
 // It may release and take mu again to wait for room (Block), until ctx ends; the caller must then look at

@@ -27,10 +27,17 @@ type attempt struct {
 // with the options or the files they name (all of it, *ValidationError), and ErrClosed; the
 // network's troubles are events. Starting a started client does nothing; a Stop in progress is
 // waited for.
-func (c *Client) Start() error {
+func (c *Client) Start() error { return c.start(nil) }
+
+// start is Start; wait, if it is not nil, gets the outcome of the first attempt to end, or of
+// the one that led to the connection there is.
+func (c *Client) start(wait chan<- attempt) error {
 	c.mu.Lock()
 	running := c.sess != nil && c.sess.cause == nil
 	closed := c.closed
+	if running && !closed {
+		c.await(wait)
+	}
 	c.mu.Unlock()
 	switch {
 	case closed:
@@ -60,6 +67,9 @@ func (c *Client) Start() error {
 		}
 		if s != nil || c.closed {
 			closed := c.closed
+			if !closed {
+				c.await(wait)
+			}
 			c.mu.Unlock()
 			if closed {
 				return opError("start", "", ErrClosed)
@@ -70,12 +80,12 @@ func (c *Client) Start() error {
 		s = &session{cancel: cancel, ended: make(chan struct{})}
 		c.sess = s
 		c.mu.Unlock()
-		return c.begin(ctx, s)
+		return c.begin(ctx, s, wait)
 	}
 }
 
-// begin opens the store and starts the session loop.
-func (c *Client) begin(ctx context.Context, s *session) error {
+// begin opens the store and starts the session loop; wait as for start.
+func (c *Client) begin(ctx context.Context, s *session, wait chan<- attempt) error {
 	err := c.openStore()
 	c.mu.Lock()
 	if err == nil && s.cause != nil { // stopped meanwhile
@@ -86,6 +96,7 @@ func (c *Client) begin(ctx context.Context, s *session) error {
 		if s.cause != nil {
 			c.failAll(s.cause)
 		}
+		c.tell(attempt{err: err})
 		c.unlock()
 		c.closeStore()
 		s.cancel(err)
@@ -94,6 +105,7 @@ func (c *Client) begin(ctx context.Context, s *session) error {
 	}
 	c.step(trigStart)
 	c.emitAttempting()
+	c.await(wait)
 	c.live.add()
 	go c.run(ctx, s)
 	c.unlock()
@@ -105,15 +117,8 @@ func (c *Client) begin(ctx context.Context, s *session) error {
 // it returns the cause. For a client that is connected it returns nil at once.
 func (c *Client) StartAndWait(ctx context.Context) error {
 	wait := make(chan attempt, 1)
-	c.mu.Lock()
-	if c.state == StateConnected {
-		c.mu.Unlock()
-		return nil
-	}
-	c.waiters = append(c.waiters, wait)
-	c.mu.Unlock()
 	defer c.forget(wait)
-	err := c.Start()
+	err := c.start(wait)
 	if err == nil {
 		select {
 		case a := <-wait:
@@ -159,6 +164,17 @@ func (c *Client) AwaitConnected(ctx context.Context) (*ConnectionSuccess, error)
 			c.forget(wait)
 			return nil, opError("connect", "", context.Cause(ctx))
 		}
+	}
+}
+
+// await makes wait get the outcome of the next attempt, or at once that of the connection. mu is held.
+func (c *Client) await(wait chan<- attempt) {
+	switch {
+	case wait == nil:
+	case c.state == StateConnected:
+		wait <- attempt{success: c.last} // has room for one
+	default:
+		c.waiters = append(c.waiters, wait)
 	}
 }
 

@@ -109,13 +109,15 @@ func allBlocks(t *testing.T) []*block {
 }
 
 // preambles are the variables that a fragment may use without declaring them, by the word after "go" in its fence:
-// "```go v2" is a fragment of a function that has a client of the core. ctx is there in every fragment.
+// "```go v2" is a fragment of a function that has a client of package awsiot. ctx is there in every fragment.
 var preambles = map[string]string{
 	"v1":     "var client *v1compat.AWSIoTMQTTClient",
 	"v2":     "var client *awsiot.Client; var opts awsiot.ClientOptions",
 	"shadow": "var shadow *shadowcompat.AWSIoTMQTTShadowClient",
 	"local":  "var server *iotlocal.Server",
 	"test":   "var t *testing.T",
+	// What iotmigrate makes of the block before it: TestOutsideTool runs the tool and compares.
+	"rewritten": "",
 }
 
 // fragmentImports are the packages that a fragment may name without importing them. A file that is complete imports by
@@ -182,7 +184,7 @@ func (b *block) source() (string, error) {
 // loadTypes loads packages from the build cache's export data: signatures, no sources.
 func loadTypes(paths ...string) (map[string]*types.Package, error) {
 	loaded, err := packages.Load(&packages.Config{
-		Mode: packages.NeedName | packages.NeedTypes, Dir: root(), Env: append(os.Environ(), "GOPROXY=off"),
+		Mode: packages.NeedName | packages.NeedTypes, Dir: root(),
 	}, paths...)
 	if err != nil {
 		return nil, err

@@ -103,3 +103,58 @@ func TestBrokenLinks(t *testing.T) {
 		t.Errorf("broken %q, want %q", got, want)
 	}
 }
+
+// tableRows returns the cells of the table below a heading, without its head.
+func tableRows(text, heading string) [][]string {
+	_, part, _ := strings.Cut(text, "\n"+heading+"\n")
+	part, _, _ = strings.Cut(part, "\n## ")
+	var rows [][]string
+	for line := range strings.Lines(part) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---") {
+			continue
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows = append(rows, cells)
+	}
+	if len(rows) > 0 {
+		rows = rows[1:]
+	}
+	return rows
+}
+
+var codeSpan = regexp.MustCompile("`([^`]+)`")
+
+// TestReadmeTable: what the README's table says is here has a folder with Go files, and what it says is not yet here has
+// none, so that the table cannot lag behind.
+func TestReadmeTable(t *testing.T) {
+	docs, err := documents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirs := packageDirs(t)
+	rows := tableRows(docs["README.md"], "## What exists and what does not")
+	if len(rows) < 5 {
+		t.Fatalf("the table has %d rows", len(rows))
+	}
+	exists := func(name string) bool { return slices.Contains(dirs, name) || slices.Contains(dirs, "cmd/"+name) }
+	for _, row := range rows {
+		if len(row) != 3 {
+			t.Errorf("the row %q has %d cells, want 3", row[0], len(row))
+			continue
+		}
+		for _, match := range codeSpan.FindAllStringSubmatch(row[0], -1) {
+			if !exists(match[1]) {
+				t.Errorf("README.md has a row for %s, which does not exist", match[1])
+			}
+		}
+		for _, match := range codeSpan.FindAllStringSubmatch(row[2], -1) {
+			if exists(match[1]) {
+				t.Errorf("README.md says that %s does not exist yet; it does", match[1])
+			}
+		}
+	}
+}

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,8 +54,9 @@ func write(t *testing.T, dir, name, text string) {
 	}
 }
 
-// modEnv lets the go command of the outside module complete go.mod, as it would for a user, without a network.
-var modEnv = []string{"GOFLAGS=-mod=mod"}
+// modEnv lets the go command of the outside module complete go.mod and go.sum, as it would for a user, without asking
+// the checksum database about what the module cache has.
+var modEnv = []string{"GOFLAGS=-mod=mod", "GOSUMDB=off"}
 
 // executable is the file name of a program on this system.
 func executable(dir, name string) string {
@@ -154,29 +157,33 @@ func main() {
 }
 `
 
-// TestOutsideVettool runs the analyzer as go vet's tool over a program outside the tree.
-func TestOutsideVettool(t *testing.T) {
+// TestOutsideTool runs the migration tool over programs outside the tree: as go vet's tool, and to rewrite.
+func TestOutsideTool(t *testing.T) {
 	dir := outsideModule(t)
-	write(t, dir, "legacy/main.go", v1Program)
-	write(t, dir, "stuck/main.go", stuckProgram)
-	write(t, dir, "clean/main.go", "package main\n\nfunc main() {}\n")
 	tool := executable(dir, "iotmigrate")
 	if out, err := goCommand(root(), nil, "build", "-o", tool, "./cmd/iotmigrate"); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if out, err := goCommand(dir, modEnv, "vet", "-vettool="+tool, "./clean"); err != nil {
-		t.Errorf("the analyzer complains about a program without MQTT: %v\n%s", err, out)
-	}
+	write(t, dir, "legacy/main.go", v1Program)
+	write(t, dir, "stuck/main.go", stuckProgram)
+	write(t, dir, "clean/main.go", "package main\n\nfunc main() {}\n")
 	tests := []struct {
 		name, pkg string
-		want      []string
+		want      []string // nothing: the tool has nothing to say
 	}{
-		{"can be rewritten", "./legacy", []string{"legacy/main.go:6:12", "iotmigrate fix can rewrite it", "6 call sites"}},
-		{"cannot be rewritten", "./stuck", []string{"stuck/main.go:6:12", "MIGRATION.md#quirks", "WithStrictV1"}},
+		{"vet: no MQTT", "./clean", nil},
+		{"vet: can be rewritten", "./legacy", []string{"legacy/main.go:6:12", "iotmigrate fix can rewrite it", "6 call sites"}},
+		{"vet: cannot be rewritten", "./stuck", []string{"stuck/main.go:6:12", "MIGRATION.md#quirks", "WithStrictV1"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := goCommand(dir, modEnv, "vet", "-vettool="+tool, tt.pkg)
+			if tt.want == nil {
+				if err != nil {
+					t.Errorf("go vet -vettool: %v", err)
+				}
+				return
+			}
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) {
 				t.Fatalf("go vet -vettool reported nothing: %v", err)
@@ -188,4 +195,51 @@ func TestOutsideVettool(t *testing.T) {
 			}
 		})
 	}
+	t.Run("fix: MIGRATION.md shows what the tool writes", func(t *testing.T) {
+		pairs := 0
+		for _, before := range allBlocks(t) {
+			after := before.next
+			if after == nil || !slices.Contains(after.words, "rewritten") {
+				continue
+			}
+			pairs++
+			checkRewrite(t, tool, dir, fmt.Sprintf("pair%d", pairs), before, after)
+		}
+		if pairs == 0 {
+			t.Error("no block of a document is fenced as rewritten")
+		}
+	})
+}
+
+// checkRewrite lets the tool rewrite a program that has before as the body of a function, and looks for after in it.
+func checkRewrite(t *testing.T, tool, dir, pkg string, before, after *block) {
+	t.Helper()
+	src := "package main\n\nimport (\n\t\"context\"\n\n\t\"" + module + "/v1compat\"\n)\n\nfunc main() { _ = run(context.Background()) }\n\n" +
+		"func run(ctx context.Context) error {\n" + indent(before.text) + "\treturn nil\n}\n"
+	write(t, dir, pkg+"/main.go", src)
+	cmd := exec.Command(tool, "fix", "-C", dir, "./"+pkg)
+	cmd.Env = append(os.Environ(), append(modEnv, "GOWORK=off")...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s: iotmigrate fix: %v\n%s", before.where(), err, out)
+		return
+	}
+	got, err := os.ReadFile(filepath.Join(dir, pkg, "main.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(got), indent(after.text)) {
+		t.Errorf("%s: the tool writes\n%s\nthe document says\n%s", after.where(), got, indent(after.text))
+	}
+}
+
+// indent puts a tab before every line that is not empty.
+func indent(text string) string {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		if line != "\n" {
+			out.WriteByte('\t')
+		}
+		out.WriteString(line)
+	}
+	return out.String()
 }

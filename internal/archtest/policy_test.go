@@ -42,7 +42,8 @@ const policy = `
 
 	# Programs.
 	iotlocal < cmd/iotlocal;
-	migrate, iotlocal < cmd/iotmigrate;
+	iotlocal/record, iotlocal < cmd/iotmigrate/internal/wirediff, cmd/iotmigrate/internal/* < cmd/iotmigrate;
+	migrate < cmd/iotmigrate;
 	iotlocal < examples/internal/*;
 	examples/internal/*, v1compat, shadowcompat, jobscompat, v1compat/discovery < examples/v1-style/*;
 	examples/internal/*, v1compat, v2/iotshadow, v2/iotjobs, v2/iotidentity, v2/iotcommands, v2/greengrass, v2/awsauth < examples/v2-style/*;
@@ -56,6 +57,7 @@ const policy = `
 	use github.com/sirupsen/logrus: v1compat;
 	use golang.org/x/tools: migrate, migrate/*, cmd/iotmigrate;
 	use github.com/aws/aws-sdk-go-v2: v2/awsauth;
+	use github.com/aws/smithy-go: v2/awsauth;
 
 	# Scripted peers speak to the code under test through a codec that is not its own.
 	test github.com/eclipse/paho.golang/packets: v2, iotlocal, iotlocal/*;

@@ -12,14 +12,14 @@ type file interface {
 	io.Closer
 	Truncate(size int64) error
 	Sync() error
-	Stat() (os.FileInfo, error)
+	size() (int64, error)
 }
 
 // fsys is what it needs of the file system; the tests put one that fails in its
 // place.
 type fsys interface {
 	mkdirAll(dir string) error
-	readDir(dir string) ([]os.DirEntry, error)
+	readDir(dir string) (names []string, err error)
 	open(path string, flag int) (file, error)
 	remove(path string) error
 	rename(from, to string) error
@@ -31,17 +31,35 @@ type fsys interface {
 // the records hold what the device sends.
 type osFS struct{}
 
-func (osFS) mkdirAll(dir string) error                 { return os.MkdirAll(dir, 0o700) }
-func (osFS) readDir(dir string) ([]os.DirEntry, error) { return os.ReadDir(dir) }
-func (osFS) remove(path string) error                  { return os.Remove(path) }
-func (osFS) rename(from, to string) error              { return os.Rename(from, to) }
-func (osFS) lock(path string) (io.Closer, error)       { return lockFile(path) }
-func (osFS) syncDir(dir string) error                  { return syncDir(dir) }
+func (osFS) mkdirAll(dir string) error           { return os.MkdirAll(dir, 0o700) }
+func (osFS) remove(path string) error            { return os.Remove(path) }
+func (osFS) rename(from, to string) error        { return os.Rename(from, to) }
+func (osFS) lock(path string) (io.Closer, error) { return lockFile(path) }
+func (osFS) syncDir(dir string) error            { return syncDir(dir) }
+
+func (osFS) readDir(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
 
 func (osFS) open(path string, flag int) (file, error) {
 	f, err := os.OpenFile(path, flag, 0o600)
 	if err != nil {
-		return nil, err // not a nil *os.File in a file that is not nil
+		return nil, err
 	}
-	return f, nil
+	return osFile{f}, nil
+}
+
+type osFile struct{ *os.File }
+
+func (f osFile) size() (int64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
 }

@@ -319,18 +319,14 @@ func TestLoweredLimits(t *testing.T) {
 
 // Random calls, deaths and restarts against a slice.
 func TestProperties(t *testing.T) {
-	root := t.TempDir()
-	run := 0
 	rapid.Check(t, func(t *rapid.T) {
-		run++
-		dir := filepath.Join(root, fmt.Sprint(run))
-		defer os.RemoveAll(dir)
+		dir, fs := "/store", newMemFS()
 		o := Options{
 			SegmentBytes: rapid.Int64Range(1, 2000).Draw(t, "SegmentBytes"),
 			MaxBytes:     rapid.Int64Range(500, 20000).Draw(t, "MaxBytes"),
 			Sync:         SyncPolicy(rapid.IntRange(0, 1).Draw(t, "Sync")),
 		}
-		j, _, err := Open(dir, o)
+		j, _, err := open(dir, o, fs)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -380,7 +376,7 @@ func TestProperties(t *testing.T) {
 				}
 				var records []Record
 				var err error
-				if j, records, err = Open(dir, o); err != nil {
+				if j, records, err = open(dir, o, fs); err != nil {
 					t.Fatal(err)
 				}
 				if got, want := text(records), text(model); got != want || len(j.Losses()) > 0 {

@@ -36,10 +36,10 @@ func (j *Journal) replay() ([]Record, error) {
 		return nil, wrap("open", j.dir, err)
 	}
 	for _, n := range names {
-		path := filepath.Join(j.dir, n.Name())
-		if seq, ok := parseSegName(n.Name()); ok {
+		path := filepath.Join(j.dir, n)
+		if seq, ok := parseSegName(n); ok {
 			j.segs = append(j.segs, &segment{seq: seq, path: path})
-		} else if base, ok := strings.CutSuffix(n.Name(), damagedExt); ok {
+		} else if base, ok := strings.CutSuffix(n, damagedExt); ok {
 			if _, ok := parseSegName(base); ok {
 				j.asideFiles = append(j.asideFiles, path)
 			}
@@ -98,11 +98,9 @@ func (j *Journal) replaySegment(seg *segment, data map[uint64][]byte, last bool)
 			f.Close()
 		}
 	}()
-	info, err := f.Stat()
-	if err != nil {
+	if seg.size, err = f.size(); err != nil {
 		return err
 	}
-	seg.size = info.Size()
 	b := make([]byte, min(segHead, seg.size))
 	if err := readFull(f, b, 0); err != nil {
 		return err
