@@ -1,0 +1,168 @@
+// Command iotlocal runs the local AWS-IoT-Core-shaped endpoint of package
+// iotlocal as a program.
+//
+//	iotlocal serve -dir certs -thing lamp
+//
+// It writes DIR/ca.pem and, for every -thing, DIR/NAME.pem and DIR/NAME.key,
+// prints where to connect with a client to paste, then one line "ready", and
+// serves until SIGINT or SIGTERM. Exit status: 0 after a signal, 1 when the
+// server cannot run, 2 for wrong usage.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/portage-iot/awsiot/iotlocal"
+)
+
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+const usage = `usage: iotlocal serve [flags]
+
+Serves MQTT 5 and 3.1.1 with Device Shadows, as AWS IoT Core does, until
+interrupted. Port 0 is a free port, -1 none.
+
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// list is a flag that may be repeated.
+type list []string
+
+func (l *list) String() string     { return strings.Join(*l, ",") }
+func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+// run is main without the process around it; it ends when ctx does.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage, "iotlocal: no command given; the command is serve\n")
+		return exitUsage
+	}
+	switch args[0] {
+	case "serve":
+		return serve(ctx, args[1:], stdout, stderr)
+	case "help", "-h", "-help", "--help":
+		return serve(ctx, []string{"-h"}, stdout, stdout)
+	}
+	fmt.Fprintf(stderr, "%siotlocal: unknown command %q; the command is serve\n", usage, args[0])
+	return exitUsage
+}
+
+func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var o iotlocal.Options
+	var things, sans list
+	fs := flag.NewFlagSet("iotlocal serve", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		fs.PrintDefaults()
+	}
+	fs.StringVar(&o.Dir, "dir", "", "directory for the CA and the certificates, kept over restarts (default: a temporary one, removed at the end)")
+	fs.IntVar(&o.TLSPort, "tls-port", 0, "port for MQTT over mutual TLS")
+	fs.IntVar(&o.TCPPort, "tcp-port", 0, "port for MQTT without TLS or credentials")
+	fs.StringVar(&o.ListenAddr, "listen", "", "address to listen on (default 127.0.0.1: this machine only)")
+	fs.Var(&things, "thing", "name of a thing to make a certificate for; may be repeated")
+	fs.Var(&sans, "san", "host name or IP address for the server certificate beside localhost, 127.0.0.1 and ::1; may be repeated")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return exitOK
+		}
+		return exitUsage // flag has said what is wrong
+	}
+	wrong := func(format string, a ...any) int {
+		fmt.Fprintf(stderr, "iotlocal: "+format+"\n", a...)
+		return exitUsage
+	}
+	switch {
+	case fs.NArg() > 0:
+		return wrong("unexpected argument %q", fs.Arg(0))
+	case o.TLSPort == iotlocal.Off && o.TCPPort == iotlocal.Off:
+		return wrong("both ports are off: nothing to serve")
+	case o.TLSPort < iotlocal.Off || o.TLSPort > 65535:
+		return wrong("-tls-port %d is not in -1..65535", o.TLSPort)
+	case o.TCPPort < iotlocal.Off || o.TCPPort > 65535:
+		return wrong("-tcp-port %d is not in -1..65535", o.TCPPort)
+	}
+	o.SANs = sans
+	if err := listen(ctx, o, things, stdout); err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitError
+	}
+	return exitOK
+}
+
+// listen runs the server until ctx ends.
+func listen(ctx context.Context, o iotlocal.Options, names []string, stdout io.Writer) (err error) {
+	srv, err := iotlocal.Start(o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, srv.Close()) }()
+	var things []iotlocal.Thing
+	for _, n := range names {
+		t, err := srv.NewThing(n)
+		if err != nil {
+			return err
+		}
+		things = append(things, t)
+	}
+	if err := announce(stdout, srv, things); err != nil {
+		return fmt.Errorf("iotlocal: %w", err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// announce prints what a client needs to know and the line that says that it
+// may connect.
+func announce(w io.Writer, srv *iotlocal.Server, things []iotlocal.Thing) error {
+	var b strings.Builder
+	row := func(name string, value any) { fmt.Fprintf(&b, "%-10s %v\n", name, value) }
+	port := func(name string, n int) {
+		if n == iotlocal.Off {
+			row(name, "off")
+			return
+		}
+		row(name, n)
+	}
+	row("endpoint", srv.Host())
+	port("tls-port", srv.TLSPort())
+	port("tcp-port", srv.TCPPort())
+	row("ca", srv.CAFile())
+	for _, t := range things {
+		row("thing", t.Name)
+		row("cert", t.CertFile)
+		row("key", t.KeyFile)
+	}
+	a := address{Host: srv.Host(), TLSPort: srv.TLSPort(), TCPPort: srv.TCPPort(), CAFile: srv.CAFile(), ClientID: "client"}
+	if len(things) > 0 {
+		a.ClientID, a.CertFile, a.KeyFile = things[0].Name, things[0].CertFile, things[0].KeyFile
+	}
+	for _, style := range []style{styleV1, styleV2} {
+		code, err := snippet(style, a)
+		if err != nil {
+			fmt.Fprintf(&b, "\n(no %v snippet: %v)\n", style, err)
+			continue
+		}
+		fmt.Fprintf(&b, "\n// ---- %v client ----\n%s", style, code)
+	}
+	b.WriteString("\nready\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}

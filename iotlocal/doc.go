@@ -1,0 +1,18 @@
+// Package iotlocal is a local endpoint that behaves as AWS IoT Core does
+// towards devices: MQTT 5 and 3.1.1 with mutual TLS, the Device Shadow service,
+// AWS's limits, and faults on demand. It runs inside a test or, through
+// cmd/iotlocal, as a program.
+//
+//	srv := iotlocal.StartT(t, iotlocal.Options{})
+//	thing, err := srv.NewThing("thermostat")
+//	// connect a client to srv.Host(), srv.TLSPort() with srv.CAFile(),
+//	// thing.CertFile, thing.KeyFile
+//
+// What the client said and heard is in [Server.Recorder]; [Server.Faults] makes
+// the endpoint misbehave; [Server.Shadow] looks at and changes shadows from Go.
+//
+// Everything is in memory, nothing leaves the machine, and the server listens on
+// the loopback interface unless told otherwise. Without policies every
+// certificate of its CA may do everything under any client id, and the plain
+// TCP port asks for no credentials at all.
+package iotlocal

@@ -1,0 +1,71 @@
+package iotlocal_test
+
+import (
+	"fmt"
+	"log"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/portage-iot/awsiot/iotlocal"
+)
+
+func Example() {
+	srv, err := iotlocal.Start(iotlocal.Options{TLSPort: iotlocal.Off})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+
+	client := mqtt.NewClient(mqtt.NewClientOptions().SetClientID("lamp").
+		AddBroker(fmt.Sprintf("tcp://%s:%d", srv.Host(), srv.TCPPort())))
+	if tok := client.Connect(); tok.Wait() && tok.Error() != nil {
+		log.Fatal(tok.Error())
+	}
+	if tok := client.Publish("lamp/on", 1, false, "yes"); tok.Wait() && tok.Error() != nil {
+		log.Fatal(tok.Error())
+	}
+	for _, p := range srv.Recorder().Packets() {
+		if p.Type == iotlocal.PUBLISH || p.Type == iotlocal.PUBACK {
+			fmt.Println(p)
+		}
+	}
+	client.Disconnect(0)
+	// Output:
+	// → PUBLISH c1 "lamp/on" QoS 1 3 bytes "yes"
+	// ← PUBACK c1
+}
+
+func ExampleShadow() {
+	srv, err := iotlocal.Start(iotlocal.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+
+	lamp := srv.Shadow("lamp", "")
+	version, err := lamp.Update(`{"state":{"desired":{"on":true}}}`)
+	fmt.Println(version, err)
+	_, err = lamp.Update(`{"state":{"reported":{"on":true}},"version":7}`)
+	fmt.Println(err)
+	// Output:
+	// 1 <nil>
+	// iotlocal: shadow: 409 Version conflict
+}
+
+func ExampleFaults() {
+	srv, err := iotlocal.Start(iotlocal.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+
+	// Lose the PUBACK of the third message, once.
+	h, err := srv.Faults().Add(iotlocal.Rule{
+		Dir: iotlocal.ServerToClient, Type: iotlocal.PUBACK, Nth: 3, Action: iotlocal.Drop,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(h.Rule().Action, h.Hits())
+	// Output: drop 0
+}

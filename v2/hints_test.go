@@ -1,0 +1,266 @@
+package awsiot_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	awsiot "github.com/portage-iot/awsiot/v2"
+)
+
+// Complaints 5 and 6 of the AWS SDKs: an end of the connection says what probably happened.
+func TestHintsOfLoss(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(w *world, p *peer)
+		want string
+	}{
+		{"closed right after a publish", func(w *world, p *peer) {
+			w.client.PublishFunc(packet("secret/topic", "x", awsiot.AtLeastOnce), nil)
+			expect[*packets.Publish](p)
+			_ = p.conn.Close()
+		}, `hint: closed right after publish "secret/topic" was sent: the policy may not allow iot:Publish`},
+		{"cut right after a subscribe", func(w *world, p *peer) {
+			w.client.SubscribeAsync(filters(nil, "secret/#"))
+			expect[*packets.Subscribe](p)
+			p.cut()
+		}, `hint: closed right after subscribe "secret/#" was sent: the policy may not allow iot:Subscribe`},
+		{"taken over", func(_ *world, p *peer) {
+			p.send(&packets.Disconnect{ReasonCode: 0x8E, Properties: &packets.Properties{}})
+		}, "session taken over (0x8E); hint: another connection uses the same client id"},
+		{"throttled", func(_ *world, p *peer) {
+			p.send(&packets.Disconnect{ReasonCode: 0x97, Properties: &packets.Properties{}})
+		}, "quota exceeded (0x97); hint: throttled"},
+		{"long after a publish", func(w *world, p *peer) {
+			w.client.PublishFunc(packet("t", "x", awsiot.AtLeastOnce), nil)
+			expect[*packets.Publish](p)
+			time.Sleep(time.Minute)
+			_ = p.conn.Close()
+		}, "closed by the broker without a DISCONNECT: unexpected EOF"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, func(o *awsiot.ClientOptions) { o.AckTimeout = -1 })
+			lost := make(chan error, 1)
+			w.client.Observe(awsiot.Observer{OnDisconnection: func(d *awsiot.Disconnection) { lost <- d.Err }})
+			p := w.start()
+			tt.do(w, p)
+			err := <-lost
+			if !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hint") != strings.Contains(tt.want, "hint") {
+				t.Errorf("%s: got %v", tt.name, err)
+			}
+			go func() { _, _ = w.ln.Accept() }()
+		})
+	}
+}
+
+// Complaint 35: TLS failures are typed, and name what to do. Fault 23.
+func TestHintsOfConnecting(t *testing.T) {
+	// A bubble's clock begins with the year 2000.
+	caPEM, serverCert := selfMade(t, "broker", time.Date(1998, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC))
+	goodCA, goodCert := selfMade(t, "broker", time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC))
+	for _, tt := range []struct {
+		name   string
+		change func(*awsiot.ClientOptions)
+		cert   tls.Certificate
+		want   string
+		as     func(error) bool
+	}{
+		{"certificate has run out", func(o *awsiot.ClientOptions) { o.CAPEM = caPEM }, serverCert, "hint: the device's clock says",
+			func(err error) bool { var e x509.CertificateInvalidError; return errors.As(err, &e) }},
+		{"another name", func(o *awsiot.ClientOptions) { o.CAPEM, o.TLSConfig = goodCA, &tls.Config{ServerName: "other"} }, goodCert, "hint: the certificate is for another name than Endpoint",
+			func(err error) bool { var e x509.HostnameError; return errors.As(err, &e) }},
+		{"wrong authority", func(o *awsiot.ClientOptions) { o.CAPEM = caPEM }, goodCert, "hint: CAFile must hold the authority",
+			func(err error) bool { var e x509.UnknownAuthorityError; return errors.As(err, &e) }},
+		{"closed before CONNACK", func(o *awsiot.ClientOptions) { o.CAPEM = goodCA }, goodCert, "port 443 needs the ALPN name x-amzn-mqtt-ca",
+			func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, func(o *awsiot.ClientOptions) {
+				o.Auth, o.Port = awsiot.TLS(), 443
+				o.Dialer = nil
+				tt.change(o)
+			})
+			_ = w.client.Close()
+			o := awsiot.ClientOptions{Endpoint: "broker", Port: 443, ClientID: "c", Auth: awsiot.TLS(),
+				Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) { return w.net.Dial(ctx, "tcp", "broker:1883") }}
+			tt.change(&o)
+			c := awsiot.NewClient(o)
+			defer c.Close()
+			go func() {
+				conn, err := w.ln.Accept()
+				if err != nil {
+					return
+				}
+				s := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{tt.cert}})
+				if s.Handshake() == nil {
+					_, _ = s.Read(make([]byte, 1000))
+				}
+				_ = s.Close()
+				_ = conn.Close()
+			}()
+			err := c.StartAndWait(context.Background())
+			var ce *awsiot.ConnectError
+			if !errors.As(err, &ce) || !tt.as(err) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+		})
+	}
+	// What needs no peer.
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"unknown host", &net.DNSError{Err: "no such host", Name: "x", IsNotFound: true}, "aws iot describe-endpoint"},
+		{"port closed", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}, "nothing listens on that port"},
+	} {
+		c := awsiot.NewClient(awsiot.ClientOptions{Endpoint: "x.iot.eu-west-1.amazonaws.com", Auth: awsiot.PlainTCP(),
+			Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, tt.err }})
+		err := c.StartAndWait(context.Background())
+		if !errors.Is(err, tt.err) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		_ = c.Close()
+	}
+}
+
+// selfMade returns an authority in PEM and a certificate that it signed for name.
+func selfMade(t *testing.T, name string, from, to time.Time) ([]byte, tls.Certificate) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial := big.NewInt(from.UnixNano())
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: serial, NotBefore: from, NotAfter: to, DNSNames: []string{name},
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature},
+		&x509.Certificate{SerialNumber: serial}, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// Trace is told of every phase, in order; LevelTrace logs every packet and no secret.
+func TestTraceAndLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rec := &recorder{}
+		var text bytes.Buffer
+		w := newWorld(t, func(o *awsiot.ClientOptions) {
+			o.Username, o.Password = "user", []byte("pa55word")
+			o.Logger = slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: awsiot.LevelTrace}))
+			o.Trace = &awsiot.Trace{
+				DialStart:       func(addr string) { rec.add("dial %s", addr) },
+				DialDone:        func(_ string, err error) { rec.add("dialled %v", err) },
+				ConnectSent:     func() { rec.add("connect sent") },
+				ConnackReceived: func(p *awsiot.ConnackPacket, err error) { rec.add("connack %v %v", p.Code, err) },
+				OperationDone: func(i awsiot.OperationInfo) {
+					rec.add("%s %s %v %d %v %v %v", i.Kind, i.Topic, i.QoS, i.Bytes, i.Duration, i.Code, i.Err)
+				},
+			}
+		})
+		p := w.start()
+		w.client.PublishFunc(packet("a/b", "payl0ad", awsiot.AtLeastOnce), nil)
+		id := expect[*packets.Publish](p).PacketID
+		time.Sleep(3 * time.Second)
+		p.send(puback(id, 0x10))
+		w.client.SubscribeAsync(filters(nil, "x", "y"))
+		p.send(suback(expect[*packets.Subscribe](p).PacketID, 0, 0))
+		synctest.Wait()
+		equal(t, "trace", rec.take(), []string{"dial broker:1883", "dialled <nil>", "connect sent", "connack success <nil>",
+			"publish a/b AtLeastOnce 17 3s no matching subscribers <nil>", "subscribe x, y AtMostOnce 13 0s success <nil>"})
+		go p.expectClose()
+		_ = w.client.Close()
+		log := text.String()
+		for _, want := range []string{"packet=CONNECT ", "packet=CONNACK ", `packet=PUBLISH bytes=17 topic=a/b qos=1 dup=false retain=false packet_id=1 payload_bytes=7`,
+			"packet=PUBACK ", "packet=SUBSCRIBE ", "packet=DISCONNECT ", "msg=state from=StateConnecting to=StateConnected trigger=accepted"} {
+			if !strings.Contains(log, want) {
+				t.Errorf("the log lacks %q:\n%s", want, log)
+			}
+		}
+		for _, secret := range []string{"pa55word", "payl0ad"} {
+			if strings.Contains(log, secret) {
+				t.Errorf("the log holds %q", secret)
+			}
+		}
+	})
+}
+
+// v2-surface.md 2.4: the user name of a custom authorizer, and the metrics suffix (upstream group "metrics": mqtt_append_sdk_metrics_*).
+func TestUsername(t *testing.T) {
+	const suffix = "SDK=PortageGo&Version="
+	for _, tt := range []struct {
+		name    string
+		change  func(*awsiot.ClientOptions)
+		want    string // before the suffix; "-" at its end: no suffix
+		invalid bool
+	}{
+		{"empty", func(o *awsiot.ClientOptions) {}, "?", false},
+		{"plain", func(o *awsiot.ClientOptions) { o.Username = "bob" }, "bob?", false},
+		{"with a query", func(o *awsiot.ClientOptions) { o.Username = "bob?a=b" }, "bob?a=b&", false},
+		{"off", func(o *awsiot.ClientOptions) { o.Username, o.DisableMetrics = "bob", true }, "bob-", false},
+		{"authorizer, signed", func(o *awsiot.ClientOptions) {
+			o.Username = "ignored"
+			o.Auth = awsiot.CustomAuthorizer{Name: "MyAuth", Username: "bob", Signature: "aa+b/=", TokenKeyName: "token", TokenValue: "123"}
+		}, "bob?x-amz-customauthorizer-name=MyAuth&x-amz-customauthorizer-signature=aa%2Bb/%3D&token=123&", false},
+		{"authorizer, encoded signature and a query", func(o *awsiot.ClientOptions) {
+			o.Username = "bob?x=1"
+			o.Auth = awsiot.CustomAuthorizer{Signature: "aa%2B", TokenKeyName: "k", TokenValue: "v"}
+		}, "bob?x=1&x-amz-customauthorizer-signature=aa%2B&k=v&", false},
+		{"authorizer, unsigned default", func(o *awsiot.ClientOptions) { o.Auth = awsiot.CustomAuthorizer{Username: "bob"} }, "bob?", false},
+		{"authorizer, half signed", func(o *awsiot.ClientOptions) { o.Auth = awsiot.CustomAuthorizer{Signature: "aa"} }, "", true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			seen := make(chan *packets.Connect, 1)
+			o := awsiot.ClientOptions{Endpoint: "broker", ClientID: "c", Auth: awsiot.PlainTCP(), Password: []byte("p")}
+			tt.change(&o)
+			if err := o.Validate(); (err != nil) != tt.invalid {
+				t.Errorf("%s: %v", tt.name, err)
+			}
+			if tt.invalid {
+				return
+			}
+			near, far := net.Pipe()
+			ca, cert := selfMade(t, "broker", time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+			o.CAPEM = ca
+			o.Dialer = func(context.Context, string, string) (net.Conn, error) { return near, nil }
+			c := awsiot.NewClient(o)
+			defer c.Close()
+			go func() {
+				defer far.Close()
+				var conn net.Conn = far
+				if _, custom := o.Auth.(awsiot.CustomAuthorizer); custom {
+					s := tls.Server(far, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"mqtt"}})
+					if err := s.Handshake(); err != nil || s.ConnectionState().NegotiatedProtocol != "mqtt" {
+						t.Errorf("%s: %v, ALPN %q", tt.name, err, s.ConnectionState().NegotiatedProtocol)
+					}
+					conn = s
+				}
+				if cp, err := packets.ReadPacket(conn); err == nil {
+					seen <- cp.Content.(*packets.Connect)
+				}
+			}()
+			_ = c.StartAndWait(context.Background())
+			want, off := strings.CutSuffix(tt.want, "-")
+			if got := (<-seen).Username; off && got != want || !off && !strings.HasPrefix(got, want+suffix) {
+				t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+			}
+		})
+	}
+}
