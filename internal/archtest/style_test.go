@@ -2,7 +2,9 @@ package archtest
 
 import (
 	"go/ast"
+	"io/fs"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -220,5 +222,28 @@ func TestExplicitV2Import(t *testing.T) {
 				t.Errorf("%s: import %s with the explicit name awsiot", position(f, spec), spec.Path.Value)
 			}
 		}
+	}
+}
+
+// leftovers are the endings of files that tools leave behind and nobody means to keep.
+var leftovers = []string{".fail", ".orig", ".rej", ".prof", ".test", ".swp"}
+
+// TestNoLeftovers: rapid saves failing cases beside the tests and tries them again for ever; one that is worth keeping
+// becomes a test of its own. The others are from merges, profiles and builds.
+func TestNoLeftovers(t *testing.T) {
+	err := filepath.WalkDir(root(), func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && d.Name() == ".git" {
+			return filepath.SkipDir
+		}
+		if !d.IsDir() && slices.Contains(leftovers, filepath.Ext(name)) {
+			t.Errorf("%s: left behind by a tool", name)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
