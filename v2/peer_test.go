@@ -170,6 +170,7 @@ func (p *peer) silent(d time.Duration) {
 		p.t.Fatalf("peer: want silence for %v, got byte %x, %v", d, b[:n], err)
 	}
 	_ = p.conn.SetReadDeadline(time.Time{})
+	synctest.Wait()
 }
 
 // publish is what a peer sends; id 0 is QoS 0.

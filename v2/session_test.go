@@ -108,6 +108,25 @@ func TestResendWithoutSession(t *testing.T) {
 	})
 }
 
+// DUP goes away again when the session is lost after the message was sent a second time in it.
+func TestDupEndsWithTheSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, rejoin)
+		p := w.start()
+		w.client.PublishFunc(packet("t", "a", 1), nil)
+		equal(t, "first", p.take(1), []string{"a#1"})
+		p.cut()
+		p, _ = w.accept(sessionPresent())
+		equal(t, "session present", p.take(1), []string{"a#1+"})
+		p.cut()
+		p, _ = w.accept(nil)
+		equal(t, "no session", p.take(1), []string{"a#2"})
+		p.cut()
+		p, _ = w.accept(sessionPresent())
+		equal(t, "session present again", p.take(1), []string{"a#2+"})
+	})
+}
+
 // Fault 1: cut in the middle of an outgoing PUBLISH. What was not fully handed over was never
 // sent: it gets a new id and DUP 0, even in a session that goes on (v2-surface 8.2).
 func TestCutInsidePublish(t *testing.T) {

@@ -266,3 +266,29 @@ func TestAllocs(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// What a full bucket gains is lost, also the part of a token it had before.
+func TestFullLosesFraction(t *testing.T) {
+	b := New(3, 2)
+	check(t, b, sec/2, 1)
+	b.Take(sec/2, 0) // one token and a half
+	if !b.Take(sec, 2) {
+		t.Fatal("not full")
+	}
+	checkWait(t, &b, sec, 1, sec/3+1)
+}
+
+// The sums need more than 64 bits.
+func TestCarry(t *testing.T) {
+	b := New(math.MaxUint64, math.MaxUint64)
+	b.Take(1, 0)
+	check(t, b, 2, 36893488147) // 2*(2^64-1)/1e9
+
+	const rate, n = 2_000_000_000_001, uint64(1) << 55 // n*1e9 ends in 64 zero bits
+	b = New(rate, math.MaxUint64)
+	b.Take(1, 0) // 2000 tokens and a billionth
+	units := new(big.Int).Mul(new(big.Int).SetUint64(n), big.NewInt(int64(sec)))
+	units.Sub(units, big.NewInt(1))
+	units.Add(units, big.NewInt(rate-1))
+	checkWait(t, &b, 1, 2000+n, time.Duration(units.Div(units, big.NewInt(rate)).Int64()))
+}

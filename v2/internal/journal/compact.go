@@ -19,7 +19,7 @@ func (j *Journal) dead() int64 { return j.total - j.live }
 // lasts until the disk holds too much.
 func (j *Journal) compact(n int64) {
 	j.dropOldest()
-	for budget := 2*n + compactStep; budget > 0 && j.stuck == nil && len(j.segs) > 1 && j.dead() > j.live+2*j.opts.SegmentBytes; {
+	for budget := 2*n + j.opts.step; budget > 0 && j.stuck == nil && len(j.segs) > 1 && j.dead() > j.live+2*j.opts.SegmentBytes; {
 		n, err := j.copyOne()
 		if err != nil {
 			j.stuck = err

@@ -203,6 +203,9 @@ func TestAppendFaults(t *testing.T) {
 			}
 			fs.fail = nil
 			id := mustAppend(t, j, "after")[0]
+			if distrusted := tt.step == "sync" && !tt.fresh; distrusted != (len(j.segs) > 1) {
+				t.Errorf("%d segments: a segment whose sync failed must not be written again", len(j.segs))
+			}
 			kill(j)
 			j, records := mustOpen(t, dir, o)
 			if got := text(records); got != fmt.Sprintf("%s%d=after", want, id) || len(j.Losses()) > 0 {
@@ -383,7 +386,8 @@ func TestFaultProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		dir := "/store"
 		o := Options{SegmentBytes: rapid.Int64Range(1, 600).Draw(t, "SegmentBytes"), MaxBytes: 3000, Sync: SyncPolicy(rapid.IntRange(0, 1).Draw(t, "Sync"))}
-		fs, rate := &faultFS{fsys: newMemFS()}, 0
+		mem := newMemFS()
+		fs, rate := &faultFS{fsys: mem}, 0
 		fs.fail = func(step, _ string, n int) (int, error) {
 			if rate > 0 && rapid.IntRange(0, 99).Draw(t, step) < rate {
 				return rapid.IntRange(0, n).Draw(t, "written"), syscall.EIO
@@ -450,6 +454,7 @@ func TestFaultProperties(t *testing.T) {
 				live = records // what came back is there again, what did not never will
 				clear(maybe)
 			}
+			checkIndex(t, j, mem)
 		}
 	})
 }

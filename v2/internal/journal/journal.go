@@ -39,6 +39,8 @@ type Options struct {
 	// a segment for itself. 0 means 4 MiB.
 	SegmentBytes int64
 	Sync         SyncPolicy
+
+	step int64 // compactStep, which tests lower
 }
 
 func (o Options) withDefaults() (Options, error) {
@@ -49,6 +51,9 @@ func (o Options) withDefaults() (Options, error) {
 		return o, fmt.Errorf("Options.SegmentBytes is %d, must not be negative", o.SegmentBytes)
 	case o.Sync != SyncNone && o.Sync != SyncEach:
 		return o, fmt.Errorf("Options.Sync is %v", o.Sync)
+	}
+	if o.step == 0 {
+		o.step = compactStep
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 256 << 20

@@ -317,6 +317,51 @@ func TestLoweredLimits(t *testing.T) {
 	}
 }
 
+// checkIndex asserts that the index says where the records are.
+func checkIndex(t *rapid.T, j *Journal, fs *memFS) {
+	for id, e := range j.index {
+		b := fs.files[e.seg.path][e.off:]
+		if h, ok := parseHead(b, e.seg.salt); !ok || h.id != id || h.kind != put || int64(h.length)+frameHead != e.size {
+			t.Fatalf("record %d is not at %d of %s: %+v", id, e.off, e.seg.path, h)
+		}
+	}
+}
+
+// A process that dies in the middle of compaction leaves records twice: the later
+// copy counts, and compaction goes on.
+func TestKilledWhileCompacting(t *testing.T) {
+	fs, o := newMemFS(), Options{SegmentBytes: 1000, MaxBytes: 8000, step: 1}
+	j, _ := mustOpenIn(t, fs, o)
+	var live []Record
+	for i := range 8 { // one segment of records that stay
+		d := fmt.Sprintf("stays %d %s", i, strings.Repeat("x", 80))
+		live = append(live, Record{mustAppend(t, j, d)[0], []byte(d)})
+	}
+	twice := 0
+	for range 300 {
+		if err := j.Remove(mustAppend(t, j, strings.Repeat("y", 100))...); err != nil {
+			t.Fatal(err)
+		}
+		if n := j.segs[0].next; n > 0 && n < len(j.segs[0].ids) {
+			twice++
+		}
+		kill(j)
+		var records []Record
+		if j, records = mustOpenIn(t, fs, o); text(records) != text(live) {
+			t.Fatalf("got  %s\nwant %s", text(records), text(live))
+		}
+		if j.stuck != nil {
+			t.Fatal(j.stuck)
+		}
+		if limit := 5 * o.SegmentBytes; j.total > limit {
+			t.Fatalf("%d bytes on disk, want at most %d", j.total, limit)
+		}
+	}
+	if twice == 0 {
+		t.Error("compaction was never half done")
+	}
+}
+
 // Random calls, deaths and restarts against a slice.
 func TestProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -325,6 +370,7 @@ func TestProperties(t *testing.T) {
 			SegmentBytes: rapid.Int64Range(1, 2000).Draw(t, "SegmentBytes"),
 			MaxBytes:     rapid.Int64Range(500, 20000).Draw(t, "MaxBytes"),
 			Sync:         SyncPolicy(rapid.IntRange(0, 1).Draw(t, "Sync")),
+			step:         rapid.Int64Range(1, 2000).Draw(t, "step"), // restarts find compaction half done
 		}
 		j, _, err := open(dir, o, fs)
 		if err != nil {
@@ -384,6 +430,7 @@ func TestProperties(t *testing.T) {
 				}
 			},
 			"": func(t *rapid.T) {
+				checkIndex(t, j, fs)
 				var total, segLive int64
 				for _, s := range j.segs {
 					total, segLive = total+s.size, segLive+s.live

@@ -1,0 +1,265 @@
+package table
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/portage-iot/awsiot/bench/internal/measure"
+)
+
+// Report is the table with all it needs to be read on its own.
+type Report struct {
+	Stage   Stage
+	Rows    []Row
+	Data    *Data
+	Rounds  int
+	Dur     time.Duration
+	Machine string
+}
+
+// How says how the figures were taken from the rounds, and whether to trust
+// them.
+func (p Report) How() string {
+	s := fmt.Sprintf("medians of %d rounds, the cells in turn", p.Rounds)
+	if p.Data.Best {
+		s = fmt.Sprintf("best of %d rounds, the cells in turn", p.Rounds)
+	}
+	if busy := p.Data.Busy(); busy > 0.5 {
+		s += fmt.Sprintf("; the machine was busy (median spread of a cell %.0f %%): run again when it is not", 100*busy)
+	}
+	return s
+}
+
+// Missed lists the floors that are not reached even with the slack, or could
+// not be judged, in words. Slack 1 is the floors as they are.
+func (p Report) Missed(slack float64) []string {
+	var out []string
+	for _, r := range p.Rows {
+		for _, f := range floors(r, p.Stage) {
+			met, known := p.Data.Met(r, p.Stage, f, slack)
+			switch {
+			case !known:
+				out = append(out, fmt.Sprintf("%s, %s: %s was not measured", r.Name, r.Call, f))
+			case !met:
+				v, _ := p.Data.ratio(r, p.Stage, f.Than, f.Metric)
+				out = append(out, fmt.Sprintf("%s, %s: %s, is %s", r.Name, r.Call, f, f.format(v)))
+			}
+		}
+	}
+	return out
+}
+
+// String is the floor in words.
+func (f Floor) String() string {
+	than := f.Than
+	if than == "" {
+		than = "per message"
+	}
+	switch f.Metric {
+	case P50:
+		return fmt.Sprintf("p50 ≤ %s %s", f.format(f.Value), than)
+	case Allocs:
+		return fmt.Sprintf("≤ %s allocs %s", f.format(f.Value), than)
+	}
+	return fmt.Sprintf("≥ %s %s", f.format(f.Value), than)
+}
+
+// format writes a value the way the floor's subject is written in the table.
+func (f Floor) format(v float64) string {
+	switch {
+	case f.Metric == Allocs:
+		return allocs(v)
+	case f.Metric == Rate && f.Than == theLimit:
+		return percent(v)
+	}
+	return times(v)
+}
+
+func percent(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) }
+
+func times(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0fx", v)
+	}
+	return fmt.Sprintf("%.3gx", v)
+}
+
+func allocs(v float64) string {
+	if v < none {
+		return "0"
+	}
+	return fmt.Sprintf("%.3g", v)
+}
+
+// Table writes the one table: a row per workload and call, a column per thing
+// that v2 is compared with.
+func (p Report) Table(w io.Writer) error {
+	var peers []string
+	for _, r := range p.Rows {
+		for _, x := range r.vs(p.Stage) {
+			if !slices.Contains(peers, x) {
+				peers = append(peers, x)
+			}
+		}
+	}
+	head := []string{"workload (256 B)", "call of v2", "of the raw limit"}
+	for _, x := range peers {
+		head = append(head, "vs "+x)
+	}
+	head = append(head, "CPU vs "+pahoGo, "allocs/msg", "floor", "met")
+	lines := [][]string{head}
+	for _, r := range p.Rows {
+		line := []string{r.Name, r.Call, p.compare(r, theLimit)}
+		for _, x := range peers {
+			line = append(line, p.compare(r, x))
+		}
+		line = append(line, p.cpu(r))
+		if v, ok := p.Data.ratio(r, p.Stage, "", Allocs); ok {
+			line = append(line, allocs(v))
+		} else {
+			line = append(line, "failed")
+		}
+		floor, met := p.verdict(r)
+		lines = append(lines, append(line, floor, met))
+	}
+	return writeTable(w, lines)
+}
+
+func (p Report) compare(r Row, than string) string {
+	if than != theLimit && !slices.Contains(r.vs(p.Stage), than) {
+		return "-"
+	}
+	v, ok := p.Data.ratio(r, p.Stage, than, r.Metric)
+	switch {
+	case !ok:
+		return "failed"
+	case r.Metric == P50:
+		return "p50 " + times(v)
+	case than == theLimit:
+		return percent(v)
+	}
+	return times(v)
+}
+
+// cpu is the CPU time per message of paho.golang divided by that of v2.
+func (p Report) cpu(r Row) string {
+	cpu := func(r measure.Result) float64 { return r.CPU }
+	v, ok := p.Data.figure(r.V2, cpu, false)
+	w, ok2 := p.Data.figure(Cell{pahoGo, r.V2.Spec}, cpu, false)
+	if !ok || !ok2 || v == 0 || w == 0 {
+		return "-"
+	}
+	return "1/" + fmt.Sprintf("%.3g", w/v)
+}
+
+func (p Report) verdict(r Row) (floor, met string) {
+	fs := floors(r, p.Stage)
+	if len(fs) == 0 {
+		return "-", "-"
+	}
+	var text []string
+	met = "yes"
+	for _, f := range fs {
+		s := f.String()
+		ok, known := p.Data.Met(r, p.Stage, f, 1) // slack is for -check, not for the eye
+		switch {
+		case !known:
+			met = "unknown"
+		case !ok:
+			v, _ := p.Data.ratio(r, p.Stage, f.Than, f.Metric)
+			s += " (is " + f.format(v) + ")"
+			if met == "yes" {
+				met = "NO"
+			}
+		}
+		text = append(text, s)
+	}
+	return strings.Join(text, ", "), met
+}
+
+// writeTable writes Markdown with padded columns, which a terminal shows as
+// well as a browser.
+func writeTable(w io.Writer, lines [][]string) error {
+	width := make([]int, len(lines[0]))
+	for _, l := range lines {
+		for i, s := range l {
+			width[i] = max(width[i], utf8.RuneCountInString(s))
+		}
+	}
+	var b strings.Builder
+	for n, l := range lines {
+		for i, s := range l {
+			fmt.Fprintf(&b, "| %s%s ", s, strings.Repeat(" ", width[i]-utf8.RuneCountInString(s)))
+		}
+		b.WriteString("|\n")
+		if n == 0 {
+			for i := range l {
+				b.WriteString("|" + strings.Repeat("-", width[i]+2))
+			}
+			b.WriteString("|\n")
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Markdown writes the whole report: what was measured and how, the table, the
+// floors that were missed and the medians behind it all.
+func (p Report) Markdown(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString("# Measured\n\n")
+	fmt.Fprintf(&b, "%s  \n", p.Machine)
+	fmt.Fprintf(&b, "%s, about %v measured per cell, one process each, against the null broker on loopback of the same machine (stage %s). ", p.How(), p.Dur, p.Stage)
+	b.WriteString("Written by `cd bench && go run ./cmd/table -stage " + p.Stage.String() + " -o RESULTS.md`. Only ratios of one run mean anything.\n\n")
+	if err := p.Table(&b); err != nil {
+		return err
+	}
+	b.WriteString("\n`p50` columns compare the median time of one message (less is better), the others messages per second (more is better). ")
+	b.WriteString("QoS 0 counts a message when its bytes have been written to the socket. CPU is user and system time of the client process alone.\n")
+	if m := p.Missed(1); len(m) > 0 {
+		b.WriteString("\n## Missed\n\n")
+		for _, s := range m {
+			b.WriteString("- " + s + "\n")
+		}
+	}
+	b.WriteString("\n## Every cell\n\n")
+	if err := p.cells(&b); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// cells writes the figures behind the ratios.
+func (p Report) cells(w io.Writer) error {
+	lines := [][]string{{"workload", "peer", "msg/s", "spread", "CPU us/msg", "allocs/msg", "bytes/msg", "p50 us", "p99 us"}}
+	num := func(c Cell, more bool, f func(measure.Result) float64) string {
+		v, ok := p.Data.figure(c, f, more)
+		switch {
+		case !ok || v == 0:
+			return "-"
+		case v >= 1e6:
+			return fmt.Sprintf("%.2fM", v/1e6)
+		case v >= 1e4:
+			return fmt.Sprintf("%.0fk", v/1e3)
+		}
+		return fmt.Sprintf("%.3g", v)
+	}
+	for _, c := range Cells(p.Rows, p.Stage) {
+		if len(p.Data.results[c]) == 0 {
+			lines = append(lines, []string{c.Spec.String(), c.Peer, "failed", "", "", "", "", "", ""})
+			continue
+		}
+		al, _ := p.Data.metric(c, Allocs)
+		lines = append(lines, []string{c.Spec.String(), c.Peer,
+			num(c, true, Rate.of), fmt.Sprintf("%.0f %%", 100*p.Data.spread(c)),
+			num(c, false, func(r measure.Result) float64 { return r.CPU }), allocs(al),
+			num(c, false, func(r measure.Result) float64 { return r.Bytes }),
+			num(c, false, P50.of), num(c, false, func(r measure.Result) float64 { return r.P99 })})
+	}
+	return writeTable(w, lines)
+}

@@ -1,0 +1,92 @@
+package replay
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// Build makes an executable of what: a directory with a Go program, a package as the go command names it, or an
+// executable, which is returned as it is. Programs are built in their own module, into dir, under the file name given.
+func Build(ctx context.Context, what, dir, file string) (path string, err error) {
+	if runtime.GOOS == "windows" {
+		file += ".exe"
+	}
+	st, err := os.Stat(what)
+	switch {
+	case err == nil && st.IsDir():
+		return goBuild(ctx, what, ".", dir, file)
+	case err == nil && strings.HasSuffix(what, ".go"):
+		return "", fmt.Errorf("%s: name the directory of the program, not one of its files", what)
+	case err == nil:
+		if path, err = filepath.Abs(what); err != nil {
+			return "", err
+		}
+		if _, err := exec.LookPath(path); err != nil {
+			return "", fmt.Errorf("%s: neither a Go package nor an executable", what)
+		}
+		return path, nil
+	case strings.HasPrefix(what, ".") && !strings.Contains(what, "...") || filepath.IsAbs(what):
+		return "", fmt.Errorf("%s: no such directory or executable", what)
+	}
+	return goBuild(ctx, "", what, dir, file)
+}
+
+// goBuild builds the one program that pattern names.
+func goBuild(ctx context.Context, in, pattern, dir, file string) (string, error) {
+	list, err := goCommand(ctx, in, "list", "-f", "{{.Name}}\t{{.ImportPath}}", "--", pattern)
+	if err != nil {
+		return "", err
+	}
+	var programs, others []string
+	for line := range strings.Lines(list) {
+		name, path, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		if name == "main" {
+			programs = append(programs, path)
+		} else {
+			others = append(others, path)
+		}
+	}
+	shown := pattern
+	if in != "" {
+		shown = in
+	}
+	switch {
+	case len(programs) > 1:
+		return "", fmt.Errorf("%s: %d programs, want one: %s", shown, len(programs), strings.Join(programs, ", "))
+	case len(programs) == 0 && len(others) > 0:
+		return "", fmt.Errorf("%s: no program (package main), but %s", shown, strings.Join(others, ", "))
+	case len(programs) == 0:
+		return "", fmt.Errorf("%s: no Go package", shown)
+	}
+	out := filepath.Join(dir, file)
+	// Without the version stamp: a work tree of somebody else's would make git, and with it the build, fail.
+	if _, err := goCommand(ctx, in, "build", "-buildvcs=false", "-o", out, "--", programs[0]); err != nil {
+		return "", err
+	}
+	return out, nil
+}
+
+// goCommand runs the go command; its error carries what it printed.
+func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
+		if errors.Is(err, exec.ErrNotFound) {
+			return "", fmt.Errorf("the go command is not in PATH: %w", err)
+		}
+		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.String(), nil
+}

@@ -1,0 +1,384 @@
+package wirediff
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/portage-iot/awsiot/iotlocal/record"
+	"github.com/portage-iot/awsiot/iotlocal/wire"
+)
+
+// Kind is a row of the comparison.
+type Kind int
+
+// The kinds.
+const (
+	Connect Kind = iota
+	Subscribe
+	Unsubscribe
+	Sent     // PUBLISH of the client
+	Received // PUBLISH of the server
+	End      // DISCONNECT, or the end of a connection without one
+	kinds
+)
+
+// String returns the packet type, with an arrow where both sides send it.
+func (k Kind) String() string {
+	switch k {
+	case Connect:
+		return "CONNECT"
+	case Subscribe:
+		return "SUBSCRIBE"
+	case Unsubscribe:
+		return "UNSUBSCRIBE"
+	case Sent:
+		return "PUBLISH sent"
+	case Received:
+		return "PUBLISH received"
+	case End:
+		return "DISCONNECT"
+	}
+	return fmt.Sprintf("Kind(%d)", int(k))
+}
+
+// MarshalText makes JSON carry the words instead of the number.
+func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// Line is one MQTT packet of a record with its number, which reports use.
+type Line struct {
+	N      int // from 1
+	Packet record.Packet
+}
+
+// String is the packet for people, without the number.
+func (l Line) String() string { return l.Packet.String() }
+
+// Lines numbers the packets of a record that take part: all but transport events and pings.
+func Lines(ps []record.Packet) []Line {
+	var out []Line
+	for _, p := range ps {
+		if p.Dir == wire.Event || p.Type == wire.PINGREQ || p.Type == wire.PINGRESP {
+			continue
+		}
+		out = append(out, Line{len(out) + 1, p})
+	}
+	return out
+}
+
+// field is one compared property of an item, in normal form.
+type field struct{ name, value string }
+
+// item is one packet, or the end of a connection, that is compared with its counterpart.
+type item struct {
+	kind   Kind
+	line   Line // N is 0 for the end of a connection without DISCONNECT
+	order  int  // position in the record, for sorting
+	lane   string
+	fields []field
+	// ack is the answer in normal form, "" when the record has none.
+	ack string
+	// leaving: delivered after the client's last packet but DISCONNECT. last: no delivery on the connection followed.
+	leaving, last bool
+}
+
+// differs names what is not equal in a and b.
+func (a *item) differs(b *item) []string {
+	var out []string
+	for i, f := range a.fields {
+		if i >= len(b.fields) || b.fields[i].name != f.name {
+			return append(out, "kind of packet")
+		}
+		if f.value == b.fields[i].value {
+			continue
+		}
+		name := f.name
+		if name == "payload" {
+			name = fmt.Sprintf("payload from byte %d", firstByte(f.value, b.fields[i].value))
+		}
+		out = append(out, name)
+	}
+	if a.kind != b.kind {
+		out = append(out, "kind of packet")
+	}
+	switch {
+	case a.ack == b.ack:
+	case a.kind == Received && (a.ack == "" && a.last || b.ack == "" && b.last): // rule leaving
+	case a.kind != Received && (a.ack == "" || b.ack == ""): // rule server-ack
+	default:
+		out = append(out, "acknowledgement")
+	}
+	return out
+}
+
+// firstByte is the offset of the first byte in which a and b differ.
+func firstByte(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return min(len(a), len(b))
+}
+
+// connection is what one transport connection said.
+type connection struct {
+	client    string // name of the client it belongs to
+	number    int    // among those of the client, from 1
+	transport *record.Transport
+	lastSent  int // position of the client's last packet but DISCONNECT
+	lastDeliv int // position of the last delivery
+	ended     bool
+}
+
+// reader turns a record into items by client.
+type reader struct {
+	o       Options
+	mixed   bool // the other record, or this one, has a client below MQTT 5
+	conns   map[int]*connection
+	tokens  map[string]bool // client tokens sent so far
+	items   map[string][]*item
+	clients []string // in order of appearance
+}
+
+// read returns the items of a record by client, and the clients in order of appearance.
+func read(ps []record.Packet, mixed bool, o Options) *reader {
+	r := &reader{o: o, mixed: mixed, conns: map[int]*connection{}, tokens: map[string]bool{}, items: map[string][]*item{}}
+	r.survey(ps)
+	open := map[string]*item{} // by connection and packet-id reference, what waits for its answer
+	n := 0
+	for i, p := range ps {
+		l := Line{Packet: p}
+		if p.Dir != wire.Event && p.Type != wire.PINGREQ && p.Type != wire.PINGRESP {
+			n++
+			l.N = n
+		}
+		c := r.conns[p.Conn]
+		key := fmt.Sprint(p.Conn, p.Ref)
+		switch {
+		case p.Type == wire.CONNECT:
+			open[fmt.Sprint(p.Conn)] = r.add(c, i, l, Connect, "", r.connect(p, c))
+		case p.Type == wire.CONNACK:
+			if it := open[fmt.Sprint(p.Conn)]; it != nil {
+				it.ack = r.connack(p)
+			}
+		case p.Type == wire.SUBSCRIBE:
+			open[key] = r.add(c, i, l, Subscribe, firstFilter(p), subscribe(p))
+		case p.Type == wire.UNSUBSCRIBE:
+			open[key] = r.add(c, i, l, Unsubscribe, firstFilter(p), subscribe(p))
+		case p.Type == wire.PUBLISH:
+			kind := Sent
+			if p.Dir == wire.ServerToClient {
+				kind = Received
+			}
+			it := r.add(c, i, l, kind, p.Topic, r.publish(p))
+			it.leaving, it.last = kind == Received && i > c.lastSent, i == c.lastDeliv
+			if p.QoS > 0 {
+				open[key] = it
+			}
+		case p.Type == wire.PUBACK, p.Type == wire.SUBACK, p.Type == wire.UNSUBACK:
+			if it := open[key]; it != nil {
+				it.ack = r.answer(p)
+				delete(open, key)
+			}
+		case p.Type == wire.DISCONNECT:
+			who := "client"
+			if p.Dir == wire.ServerToClient {
+				who = "server"
+			}
+			c.end(r, i, l, fmt.Sprintf("DISCONNECT of the %s: %v", who, p.Code))
+		case p.Type == wire.ClientClosed:
+			c.end(r, i, l, "the client closed the connection without DISCONNECT")
+		case p.Type == wire.ServerClosed:
+			c.end(r, i, l, "the server closed the connection without DISCONNECT")
+		case p.Type == wire.HandshakeFailed:
+			c.end(r, i, l, "the TLS handshake failed")
+		}
+	}
+	return r
+}
+
+// survey finds out whose connection each is and where its last packets stand.
+func (r *reader) survey(ps []record.Packet) {
+	number := map[string]int{}
+	assigned := 0
+	for i, p := range ps {
+		c := r.conns[p.Conn]
+		if c == nil {
+			c = &connection{lastSent: -1, lastDeliv: -1}
+			r.conns[p.Conn] = c
+		}
+		switch {
+		case p.Type == wire.TransportOpen:
+			c.transport = p.Transport
+		case p.Type == wire.CONNECT:
+			c.client = p.ClientID
+		case p.Type == wire.CONNACK && p.Connack != nil && p.Connack.AssignedClientID != "":
+			assigned++
+			c.client = fmt.Sprintf("(assigned id %d)", assigned)
+		}
+		if p.Dir == wire.ClientToServer && p.Type != wire.DISCONNECT {
+			c.lastSent = i
+		}
+		if p.Dir == wire.ServerToClient && p.Type == wire.PUBLISH {
+			c.lastDeliv = i
+		}
+	}
+	seen := map[int]bool{}
+	for _, p := range ps {
+		if c := r.conns[p.Conn]; !seen[p.Conn] {
+			seen[p.Conn] = true
+			number[c.client]++
+			c.number = number[c.client]
+		}
+	}
+}
+
+// add appends an item. part is what separates its lane from others of its kind.
+func (r *reader) add(c *connection, order int, l Line, k Kind, part string, fs []field) *item {
+	lane := "session"
+	switch {
+	case k == Connect || k == End:
+	case r.o.Strict && k == Received:
+		lane = "received"
+	case r.o.Strict:
+		lane = "sent"
+	case k == Subscribe || k == Unsubscribe:
+		lane = "filter " + part
+	default:
+		lane = k.String() + " " + part
+	}
+	it := &item{kind: k, line: l, order: order, lane: lane, fields: append(fs, field{"connection", fmt.Sprint(c.number)})}
+	if _, ok := r.items[c.client]; !ok {
+		r.clients = append(r.clients, c.client)
+	}
+	r.items[c.client] = append(r.items[c.client], it)
+	return it
+}
+
+// end adds the end of a connection, once: what follows a DISCONNECT on the transport is not the program's.
+func (c *connection) end(r *reader, order int, l Line, how string) {
+	if c.ended {
+		return
+	}
+	c.ended = true
+	r.add(c, order, l, End, "", []field{{"end of the connection", how}})
+}
+
+func (r *reader) connect(p record.Packet, c *connection) []field {
+	k := p.Connect
+	if k == nil { // a CONNECT the server could not read
+		return []field{{"invalid", p.Reason}}
+	}
+	start, kept := "resumed", "not kept"
+	if k.CleanStart {
+		start = "new"
+	}
+	if k.SessionExpiry != nil && *k.SessionExpiry > 0 || k.Level < byte(wire.MQTT5) && !k.CleanStart {
+		kept = "kept"
+		if !r.mixed && k.SessionExpiry != nil {
+			kept = fmt.Sprintf("kept for %d s", *k.SessionExpiry)
+		}
+	}
+	id := p.ClientID
+	if strings.HasPrefix(c.client, "(assigned") {
+		id = ""
+	}
+	fs := []field{
+		{"client id", id},
+		{"session at the start", start},
+		{"session at the end", kept},
+		{"keep alive", fmt.Sprint(k.KeepAlive)},
+		{"user name", record.NormalUsername(k.Username)},
+		{"password", fmt.Sprint(k.HasPassword)},
+		{"will", will(k.Will)},
+	}
+	if t := c.transport; t != nil {
+		fs = append(fs, field{"transport", fmt.Sprintf("TLS %v, SNI %q, ALPN %q", t.TLS, t.SNI, t.ALPN)}, field{"client certificate", t.ClientCert})
+	}
+	return fs
+}
+
+func will(w *record.Will) string {
+	if w == nil {
+		return "none"
+	}
+	return fmt.Sprintf("%q %q QoS %d retain %v delay %d%s", w.Topic, string(w.Payload), w.QoS, w.Retain, w.Delay, properties(w.Properties))
+}
+
+// properties is the normal form of what a message carries besides its payload, "" for nothing.
+func properties(p *record.Properties) string {
+	if p == nil {
+		return ""
+	}
+	var b strings.Builder
+	if p.PayloadFormat != nil && *p.PayloadFormat != 0 {
+		fmt.Fprintf(&b, " payload format %d", *p.PayloadFormat)
+	}
+	if p.MessageExpiry != nil {
+		fmt.Fprintf(&b, " expiry %d s", *p.MessageExpiry)
+	}
+	if p.ContentType != "" {
+		fmt.Fprintf(&b, " content type %q", p.ContentType)
+	}
+	if p.ResponseTopic != "" {
+		fmt.Fprintf(&b, " response topic %q", p.ResponseTopic)
+	}
+	if len(p.CorrelationData) > 0 {
+		fmt.Fprintf(&b, " correlation data %q", string(p.CorrelationData))
+	}
+	for _, u := range p.UserProperties {
+		fmt.Fprintf(&b, " %q=%q", u.Name, u.Value)
+	}
+	return b.String()
+}
+
+func (r *reader) connack(p record.Packet) string {
+	switch {
+	case p.Code == 0 && p.Connack != nil:
+		return fmt.Sprintf("accepted, session present %v", p.Connack.SessionPresent)
+	case r.mixed:
+		return "refused"
+	}
+	return fmt.Sprintf("refused: %v", p.Code)
+}
+
+func (r *reader) answer(p record.Packet) string {
+	if p.Type == wire.UNSUBACK && r.mixed {
+		return "acknowledged" // MQTT 3.1.1 has no codes here
+	}
+	codes := p.Granted
+	if len(codes) == 0 {
+		codes = []wire.Code{p.Code}
+	}
+	return cmp.Or(strings.Trim(fmt.Sprint(codes), "[]"), "acknowledged")
+}
+
+func firstFilter(p record.Packet) string {
+	if len(p.Filters) == 0 {
+		return ""
+	}
+	return p.Filters[0].Filter
+}
+
+func subscribe(p record.Packet) []field {
+	var names []string
+	var options []string
+	for _, f := range p.Filters {
+		names = append(names, fmt.Sprintf("%q", f.Filter))
+		options = append(options, fmt.Sprintf("QoS %d no local %v retain as published %v retain handling %d", f.QoS, f.NoLocal, f.RetainAsPublished, f.RetainHandling))
+	}
+	return []field{{"filters", strings.Join(names, ", ")}, {"QoS", strings.Join(options, ", ")}, {"invalid", p.Reason}}
+}
+
+func (r *reader) publish(p record.Packet) []field {
+	return []field{
+		{"topic", p.Topic},
+		{"payload", r.payload(p)},
+		{"QoS", fmt.Sprint(p.QoS)},
+		{"retain", fmt.Sprint(p.Retain)},
+		{"dup", fmt.Sprint(p.Dup)},
+		{"properties", properties(p.Properties)},
+		{"invalid", p.Reason},
+	}
+}

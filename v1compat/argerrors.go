@@ -1,0 +1,84 @@
+package v1compat
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ValueError is Python's ValueError, which v1 raised for an argument with a bad
+// value. Message is v1's text; Err, if any, says what is wrong with it.
+//
+// Deprecated: use *awsiot.ValidationError.
+type ValueError struct {
+	Message string
+	Err     error
+}
+
+// Error returns v1's text and, in brackets, what is wrong.
+func (e *ValueError) Error() string { return argument(e.Message, e.Err) }
+
+// Unwrap returns what is wrong.
+func (e *ValueError) Unwrap() error { return e.Err }
+
+// TypeError is Python's TypeError, which v1 raised for an argument of a type it
+// does not take. Message is v1's text; Err, if any, names the type.
+//
+// Deprecated: use *awsiot.ValidationError.
+type TypeError struct {
+	Message string
+	Err     error
+}
+
+// Error returns v1's text and, in brackets, what is wrong.
+func (e *TypeError) Error() string { return argument(e.Message, e.Err) }
+
+// Unwrap returns what is wrong.
+func (e *TypeError) Unwrap() error { return e.Err }
+
+// KeyError is Python's KeyError, which v1 raised when it was asked for something
+// it does not have, as for a delta callback that is not registered.
+//
+// Deprecated: use iotshadow, which has no such case.
+type KeyError struct{ Key string }
+
+// Error returns the key as Python shows it.
+func (e *KeyError) Error() string { return fmt.Sprintf("no such key: '%s'", e.Key) }
+
+func argument(message string, cause error) string {
+	if cause == nil {
+		return message
+	}
+	return message + " (" + cause.Error() + ")"
+}
+
+// ConfigureError is one thing that is wrong with the configuration. v1 raised it
+// from the Configure call; here Configure returns nothing and Connect returns
+// all of them, joined: find them with errors.As, which descends into Err too.
+//
+// Deprecated: use *awsiot.ValidationError.
+type ConfigureError struct {
+	Call string // the Configure call or constructor option, as "ConfigureEndpoint"
+	Err  error  // *ValueError, *TypeError, *fs.PathError, or one of the errors below
+}
+
+// Error names the call and what is wrong.
+func (e *ConfigureError) Error() string { return "v1compat: " + e.Call + ": " + e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *ConfigureError) Unwrap() error { return e.Err }
+
+// Errors that a ConfigureError wraps.
+var (
+	// ErrConfiguredWhileConnected is what the next Connect reports, once, about a
+	// Configure call made on a connected client. The value is kept: the Connect
+	// after it uses it. ConfigureIAMCredentials is allowed at any time.
+	ErrConfiguredWhileConnected = errors.New("called while connected; the value takes effect with the next successful Connect")
+	// ErrWrapped is what Connect reports about a Configure call on a client made
+	// by FromV2: an awsiot.Client has its options from its birth.
+	ErrWrapped = errors.New("not possible on a client made by FromV2: set it in the awsiot.ClientOptions of that client")
+	// ErrWebsocket is what Connect reports for WithWebsocket(true).
+	ErrWebsocket = errors.New("MQTT over websocket is not available yet: use ConfigureCredentials with a key and a certificate")
+	// ErrTooManyArguments is what Connect reports for an optional argument given
+	// more than once.
+	ErrTooManyArguments = errors.New("takes at most one optional argument")
+)

@@ -1,0 +1,343 @@
+package v1compat
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/portage-iot/awsiot/internal/topic"
+	awsiot "github.com/portage-iot/awsiot/v2"
+)
+
+// DropBehavior is v1's drop behaviour of a full offline queue.
+//
+// Deprecated: use awsiot.OfflineQueue.WhenFull.
+type DropBehavior int
+
+const (
+	// DropOldest is v1's DROP_OLDEST: the oldest request makes room.
+	DropOldest DropBehavior = iota
+	// DropNewest is v1's DROP_NEWEST, the default: the new request is refused.
+	DropNewest
+)
+
+// String returns the name of the constant.
+func (d DropBehavior) String() string {
+	switch d {
+	case DropOldest:
+		return "DropOldest"
+	case DropNewest:
+		return "DropNewest"
+	}
+	return fmt.Sprintf("DropBehavior(%d)", int(d))
+}
+
+// configure runs one Configure call: it changes the settings and keeps or clears
+// the error of that call. On a live client the value waits for the core to be
+// made anew, and the call is logged and reported by the next Connect.
+func (c *AWSIoTMQTTClient) configure(call string, change func(*settings) error) {
+	c.mu.Lock()
+	err := change(&c.settings)
+	live := false
+	switch {
+	case c.wrapped:
+		err = ErrWrapped
+	case c.core != nil:
+		c.renew = true
+		live = c.core.State() != awsiot.StateStopped
+	}
+	c.problems = slices.DeleteFunc(c.problems, func(e *ConfigureError) bool { return e.Call == call })
+	if err != nil {
+		c.problems = append(c.problems, &ConfigureError{Call: call, Err: err})
+	}
+	if live {
+		c.late = append(c.late, &ConfigureError{Call: call, Err: ErrConfiguredWhileConnected})
+	}
+	c.mu.Unlock()
+	if live {
+		c.logger().Warn("configured while connected", "call", call)
+	}
+}
+
+// ConfigureEndpoint is v1's configureEndpoint. Port 443 speaks MQTT with the
+// ALPN name x-amzn-mqtt-ca.
+//
+// Deprecated: use awsiot.ClientOptions.Endpoint and Port.
+func (c *AWSIoTMQTTClient) ConfigureEndpoint(hostName string, portNumber int) {
+	c.configure("ConfigureEndpoint", func(s *settings) error {
+		s.host, s.port = hostName, portNumber
+		if hostName == "" {
+			return &ValueError{Message: "Invalid host.", Err: errors.New("it is empty")}
+		}
+		if portNumber <= 0 || portNumber > 65535 {
+			return &ValueError{Message: "Invalid port number.", Err: fmt.Errorf("%d is not in 1..65535", portNumber)}
+		}
+		return nil
+	})
+}
+
+// ConfigureCredentials is v1's configureCredentials; mind the order: CA, key,
+// certificate. The paths name PEM files, which are read at Connect and again for
+// every reconnect. ciphers is at most one colon-separated list of OpenSSL names
+// of TLS 1.2 cipher suites; it limits the connection to TLS 1.2. Without this
+// call the connection is plain TCP, as in v1.
+//
+// Deprecated: use awsiot.ClientOptions.CAFile and awsiot.MTLSFromPath(certificate, key).
+func (c *AWSIoTMQTTClient) ConfigureCredentials(caFilePath, keyPath, certificatePath string, ciphers ...string) {
+	c.configure("ConfigureCredentials", func(s *settings) error {
+		s.credentials = true
+		s.ca, s.key, s.cert, s.ciphers = caFilePath, keyPath, certificatePath, nil
+		if len(ciphers) > 1 {
+			return ErrTooManyArguments
+		}
+		var err error
+		if len(ciphers) == 1 {
+			s.ciphers, err = parseCiphers(ciphers[0])
+		}
+		return err
+	})
+}
+
+// ConfigureIAMCredentials is v1's configureIAMCredentials. The credentials sign
+// websocket handshakes and mean nothing without WithWebsocket(true), as in v1.
+// It may be called at any time.
+//
+// Deprecated: use awsauth.Websocket with awsauth.Static.
+func (c *AWSIoTMQTTClient) ConfigureIAMCredentials(accessKeyID, secretAccessKey, sessionToken string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wrapped {
+		c.problems = append(c.problems, &ConfigureError{Call: "ConfigureIAMCredentials", Err: ErrWrapped})
+	}
+}
+
+// ConfigureLastWill is v1's configureLastWill; payload takes the types of
+// Publish, qos is 0 or 1, retain is at most one value, false by default.
+//
+// Deprecated: use awsiot.ClientOptions.Will.
+func (c *AWSIoTMQTTClient) ConfigureLastWill(topicName string, payload any, qos byte, retain ...bool) {
+	c.configure("ConfigureLastWill", func(s *settings) error {
+		body, err := encodePayload(payload)
+		errs := []error{checkTopic(topicName), checkQoS(qos), err}
+		if len(retain) > 1 {
+			errs = append(errs, ErrTooManyArguments)
+		}
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		s.will = &awsiot.Will{Topic: topicName, Payload: slices.Clone(body), QoS: awsiot.QoS(qos), Retain: len(retain) > 0 && retain[0]}
+		return nil
+	})
+}
+
+// ClearLastWill is v1's clearLastWill.
+//
+// Deprecated: leave awsiot.ClientOptions.Will nil.
+func (c *AWSIoTMQTTClient) ClearLastWill() {
+	c.configure("ConfigureLastWill", func(s *settings) error {
+		s.will = nil
+		return nil
+	})
+}
+
+// ConfigureAutoReconnectBackoffTime is v1's configureAutoReconnectBackoffTime,
+// in seconds; defaults 1, 32, 20. The wait starts at base, doubles up to max, and
+// is base again after a connection that lasted stable seconds.
+//
+// Deprecated: use awsiot.ClientOptions.MinReconnectDelay, MaxReconnectDelay and
+// MinConnectedTimeToResetReconnectDelay.
+func (c *AWSIoTMQTTClient) ConfigureAutoReconnectBackoffTime(base, maximum, stable float64) {
+	c.configure("ConfigureAutoReconnectBackoffTime", func(s *settings) error {
+		b, err1 := seconds("base", base)
+		m, err2 := seconds("max", maximum)
+		st, err3 := seconds("stable", stable)
+		if err := errors.Join(err1, err2, err3); err != nil {
+			return &ValueError{Message: "Negative time configuration detected.", Err: err}
+		}
+		if b >= st {
+			return &ValueError{Message: "Min connect time should be bigger than base reconnect time.", Err: fmt.Errorf("stable %g s, base %g s", stable, base)}
+		}
+		s.base, s.max, s.stable = b, m, st
+		return nil
+	})
+}
+
+// ConfigureOfflinePublishQueueing is v1's configureOfflinePublishQueueing: the
+// number of requests (publish, subscribe and unsubscribe) that are kept while
+// the client is not online; 0 keeps none, a negative number all (the default).
+// dropBehavior is at most one value, DropNewest by default. v1 threw away what
+// was queued; here it is kept.
+//
+// Deprecated: use awsiot.ClientOptions.OfflineQueue.
+func (c *AWSIoTMQTTClient) ConfigureOfflinePublishQueueing(queueSize int, dropBehavior ...DropBehavior) {
+	c.configure("ConfigureOfflinePublishQueueing", func(s *settings) error {
+		drop := DropNewest
+		if len(dropBehavior) > 1 {
+			return ErrTooManyArguments
+		}
+		if len(dropBehavior) == 1 {
+			drop = dropBehavior[0]
+		}
+		if drop != DropNewest && drop != DropOldest {
+			return &ValueError{Message: "Drop behavior not supported.", Err: errors.New(drop.String())}
+		}
+		s.queueSize, s.drop = queueSize, drop
+		return nil
+	})
+}
+
+// ConfigureDrainingFrequency is v1's configureDrainingFrequency: how many queued
+// requests are sent per second once the client is online again, 2 by default.
+//
+// Deprecated: use awsiot.OfflineQueue.DrainRate.
+func (c *AWSIoTMQTTClient) ConfigureDrainingFrequency(hz float64) {
+	c.configure("ConfigureDrainingFrequency", func(s *settings) error {
+		if !(hz > 0) || math.IsInf(hz, 1) {
+			return &ValueError{Message: "Invalid draining frequency.", Err: fmt.Errorf("%g is not a number above 0", hz)}
+		}
+		s.drainHz = hz
+		return nil
+	})
+}
+
+// ConfigureConnectDisconnectTimeout is v1's configureConnectDisconnectTimeout:
+// how many seconds Connect waits for the CONNACK, and Disconnect for the end of
+// the connection; 30 by default. Reaching the server has its own limit, 10 s.
+//
+// Deprecated: use awsiot.ClientOptions.ConnackTimeout.
+func (c *AWSIoTMQTTClient) ConfigureConnectDisconnectTimeout(timeoutSeconds float64) {
+	c.configure("ConfigureConnectDisconnectTimeout", func(s *settings) error {
+		d, err := positiveSeconds("timeout", timeoutSeconds)
+		if err == nil {
+			s.connectTimeout = d
+		}
+		return err
+	})
+}
+
+// ConfigureMQTTOperationTimeout is v1's configureMQTTOperationTimeout: how many
+// seconds Publish, Subscribe and Unsubscribe wait for their acknowledgement; 5 by
+// default. The operation itself goes on, as in v1.
+//
+// Deprecated: use awsiot.ClientOptions.AckTimeout or a context.
+func (c *AWSIoTMQTTClient) ConfigureMQTTOperationTimeout(timeoutSeconds float64) {
+	c.configure("ConfigureMQTTOperationTimeout", func(s *settings) error {
+		d, err := positiveSeconds("timeout", timeoutSeconds)
+		if err == nil {
+			s.operationTimeout = d
+		}
+		return err
+	})
+}
+
+// ConfigureUsernamePassword is v1's configureUsernamePassword. password is at
+// most one value; none sends none.
+//
+// Deprecated: use awsiot.ClientOptions.Username and Password.
+func (c *AWSIoTMQTTClient) ConfigureUsernamePassword(username string, password ...string) {
+	c.configure("ConfigureUsernamePassword", func(s *settings) error {
+		if len(password) > 1 {
+			return ErrTooManyArguments
+		}
+		s.username, s.password = username, nil
+		if len(password) == 1 {
+			s.password = []byte(password[0])
+		}
+		return nil
+	})
+}
+
+// ConfigureSocketFactory is v1's configureSocketFactory: f returns a connected
+// TCP connection, for every attempt anew. TLS is put on top when
+// ConfigureCredentials was called.
+//
+// Deprecated: use awsiot.ClientOptions.Dialer.
+func (c *AWSIoTMQTTClient) ConfigureSocketFactory(f func() (net.Conn, error)) {
+	c.configure("ConfigureSocketFactory", func(s *settings) error {
+		s.socket = f
+		return nil
+	})
+}
+
+// EnableMetricsCollection is v1's enableMetricsCollection: the CONNECT carries
+// the name and version of this SDK in its user name. It is on by default.
+//
+// Deprecated: use awsiot.ClientOptions.DisableMetrics.
+func (c *AWSIoTMQTTClient) EnableMetricsCollection() {
+	c.configure("EnableMetricsCollection", func(s *settings) error {
+		s.noMetrics = false
+		return nil
+	})
+}
+
+// DisableMetricsCollection is v1's disableMetricsCollection.
+//
+// Deprecated: use awsiot.ClientOptions.DisableMetrics.
+func (c *AWSIoTMQTTClient) DisableMetricsCollection() {
+	c.configure("DisableMetricsCollection", func(s *settings) error {
+		s.noMetrics = true
+		return nil
+	})
+}
+
+// seconds converts v1's seconds, whole or fractional.
+func seconds(name string, s float64) (time.Duration, error) {
+	const most = float64(math.MaxInt64 / int64(time.Second))
+	if !(s >= 0 && s <= most) { // NaN too
+		return 0, fmt.Errorf("%s is %g s", name, s)
+	}
+	return time.Duration(s * float64(time.Second)), nil
+}
+
+func positiveSeconds(name string, s float64) (time.Duration, error) {
+	d, err := seconds(name, s)
+	if err == nil && d == 0 {
+		err = fmt.Errorf("%s is %g s: nothing could ever be in time", name, s)
+	}
+	if err != nil {
+		return 0, &ValueError{Message: "Invalid timeout.", Err: err}
+	}
+	return d, nil
+}
+
+// keepAlive converts the argument of Connect, in seconds; 0 turns pings off.
+func keepAlive(s int) (time.Duration, error) {
+	if s < 0 || s > 65535 {
+		return 0, &ValueError{Message: "Keepalive must be >=0.", Err: fmt.Errorf("%d is not in 0..65535", s)}
+	}
+	return awsiot.KeepAliveV1(s), nil
+}
+
+// checkTopic, checkFilter and checkQoS refuse at the call, online or not, what
+// v1 refused online only; v1's texts.
+func checkTopic(s string) error {
+	err := topic.ValidateTopic(s)
+	if err == nil {
+		return nil
+	}
+	var te *topic.Error
+	if errors.As(err, &te) && te.Rule == topic.RuleWildcard {
+		return &ValueError{Message: "Publish topic cannot contain wildcards.", Err: err}
+	}
+	return &ValueError{Message: "Invalid topic.", Err: err}
+}
+
+func checkFilter(s string) error {
+	if err := topic.ValidateFilter(s); err != nil {
+		return &ValueError{Message: "Invalid topic.", Err: err}
+	}
+	return nil
+}
+
+func checkQoS(qos byte) error {
+	switch qos {
+	case 0, 1:
+		return nil
+	case 2:
+		return &ValueError{Message: "Invalid QoS level.", Err: errors.New("AWS IoT has no QoS 2; use 0 or 1")}
+	}
+	return &ValueError{Message: "Invalid QoS level.", Err: fmt.Errorf("%d is not 0 or 1", qos)}
+}

@@ -1,0 +1,59 @@
+package v1compat
+
+// Quirks switches single behaviours between v1's and this package's. The zero
+// value is the default: it keeps what callers of v1 depend on and fixes what was
+// broken. A field set to true brings back what v1 did, or, where the field says
+// so, leaves it. WithStrictV1 sets the first kind.
+//
+// What v1 did and no field brings back: a panic in a callback ended all
+// callbacks (here it is logged); a slow callback stopped the network; a
+// blocking call in a callback always timed out (here it works); an invalid topic
+// or filter was queued and later ended the queue (here it is an error of the
+// call); a failed Disconnect made the client useless; OnOffline came twice after
+// a ping timeout; unacknowledged messages were sent again after 20 s on a live
+// connection, which MQTT 5 forbids [MQTT5-4.4.0-1]; QoS 2 was accepted.
+//
+// Deprecated: package awsiot has no quirks of v1.
+type Quirks struct {
+	// AcceptRefusedConnect: Connect returns nil although the server refused the
+	// connection, and the client goes on trying, as v1 did. By default Connect
+	// returns *ConnectError and does not retry.
+	AcceptRefusedConnect bool
+	// KeepRejectedSubscription: a filter that the server refused stays recorded
+	// and is subscribed again after every reconnect, as in v1. By default it is
+	// forgotten: a service that closes the connection for it would do so for ever.
+	KeepRejectedSubscription bool
+	// QueuedPublishAckLost: the ack callback of a PublishAsync that was queued
+	// offline is never called, as in v1. By default it is called at the PUBACK.
+	QueuedPublishAckLost bool
+	// ShadowSubscribeSleep: shadow requests wait 2 s after they have subscribed,
+	// as v1 did although the SUBACK had come. By default they do not. Read by
+	// package shadowcompat.
+	ShadowSubscribeSleep bool
+	// ShadowVersionReset: an accepted answer whose version is missing or not newer
+	// resets the version that a shadow handler knows, so that old deltas are
+	// delivered again, as in v1. By default only an accepted delete resets it.
+	// Read by package shadowcompat.
+	ShadowVersionReset bool
+
+	// DropOldestQuietly: a request that took the place of the oldest one in a full
+	// queue is not an error. By default it returns the queue-full error although
+	// it was queued, as in v1. WithStrictV1 leaves it false.
+	DropOldestQuietly bool
+	// ShadowDeltaSameVersion: a delta is delivered also when the version it
+	// carries is already known from an accepted answer. By default such a delta is
+	// dropped, as in v1. WithStrictV1 leaves it false. Read by package
+	// shadowcompat.
+	ShadowDeltaSameVersion bool
+}
+
+// strictV1 returns the quirks that WithStrictV1 sets.
+func strictV1() Quirks {
+	return Quirks{
+		AcceptRefusedConnect:     true,
+		KeepRejectedSubscription: true,
+		QueuedPublishAckLost:     true,
+		ShadowSubscribeSleep:     true,
+		ShadowVersionReset:       true,
+	}
+}
