@@ -98,10 +98,11 @@ func load(ctx context.Context, c Config, goos string) (*set, error) {
 		}
 	}
 	var bad []packages.Error
+	var why []packages.Error // what the go command says about the made-up package: that there is no module, for one
 	named := 0
 	for _, p := range all {
 		if filepath.Base(p.PkgPath) == probeDir {
-			s.extra = p.Imports
+			s.extra, why = p.Imports, p.Errors
 			continue
 		}
 		if strings.HasSuffix(p.ID, ".test") {
@@ -116,6 +117,9 @@ func load(ctx context.Context, c Config, goos string) (*set, error) {
 	}
 	if len(bad) > 0 {
 		return nil, &LoadError{goos, bad}
+	}
+	if named == 0 && len(why) > 0 {
+		return nil, fmt.Errorf("no packages match %s: %s", strings.Join(c.Patterns, " "), why[0].Msg)
 	}
 	if named == 0 {
 		return nil, fmt.Errorf("no packages match %s", strings.Join(c.Patterns, " "))

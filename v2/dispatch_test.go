@@ -136,7 +136,7 @@ func TestHoldAck(t *testing.T) {
 			acks[string(m.Payload)], kept = ack, m
 		})
 		p := w.start()
-		p.send(publish("t", "a", 1), publish("t", "zero", 0), publish("t", "b", 2), publish("t", "c", 3))
+		p.send(publish("t", "a", 1), publish("t", "zero", 0), publish("t", "b", 2), publish("t", "c", 3), publish("t", "d", 4))
 		p.silent(time.Minute) // nothing by itself
 		if _, ok := kept.HoldAck(); ok {
 			t.Error("HoldAck outside the handler")
@@ -160,6 +160,10 @@ func TestHoldAck(t *testing.T) {
 			t.Errorf("connection gone: %v", err)
 		}
 		p, _ = w.accept(sessionPresent())
+		if err := acks["d"](); !errors.Is(err, awsiot.ErrAckLost) {
+			t.Errorf("another connection: %v", err)
+		}
+		p.silent(time.Second)
 		again := publish("t", "c2", 3)
 		again.Duplicate = true
 		p.send(again)

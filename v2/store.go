@@ -100,6 +100,10 @@ func (c *Client) openStore() error {
 		return opError("store", "", err)
 	}
 	for _, loss := range j.Losses() {
+		if loss.Torn { // what a killed process was writing: no call had succeeded for it
+			c.log.Debug("the store ends in an unfinished record", slog.String("loss", loss.String()))
+			continue
+		}
 		c.log.Warn("the store was damaged", slog.String("loss", loss.String()))
 	}
 	if err := c.keepQueued(j); err != nil {
