@@ -122,7 +122,7 @@ func load(ctx context.Context, c Config, goos string) (*set, error) {
 		return nil, fmt.Errorf("no packages match %s: %s", strings.Join(c.Patterns, " "), why[0].Msg)
 	}
 	if named == 0 {
-		return nil, fmt.Errorf("no packages match %s", strings.Join(c.Patterns, " "))
+		return nil, fmt.Errorf("no packages match %s; is the directory inside a Go module?", strings.Join(c.Patterns, " "))
 	}
 	return s, nil
 }

@@ -156,12 +156,12 @@ func (c *AWSIoTMQTTClient) followUnsubscribe(r *request, f *awsiot.Future[*awsio
 	return err
 }
 
-// follow lists r with its future, unless that has failed already. It returns the
-// number of the submission.
+// follow lists r with its future, unless the core has not taken it. It returns
+// the number of the submission.
 func (c *AWSIoTMQTTClient) follow(r *request, f pending) (int, error) {
 	err := f.Err()
-	if err != nil && parked(err) && !c.wrapped {
-		err = nil // the core was closed under the call: requeue sends it again
+	if err != nil && !unsent(err) && !(c.wrapped && errors.Is(err, awsiot.ErrClosed)) {
+		err = nil // it ended by itself, quickly: that is finish's business
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

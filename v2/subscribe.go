@@ -19,7 +19,7 @@ type subscription struct {
 	Subscription
 	identifier *uint32
 	route      *router.Route[MessageHandler]
-	seq        uint64     // of the call that made it: the order of subscribing again
+	seq        uint64     // grows with every registration: the order of subscribing again
 	op         *operation // the SUBSCRIBE that is pending for it
 	sent       bool       // a SUBSCRIBE for it was sent
 	missing    bool       // the broker has begun a new session, and has not acknowledged it there
@@ -194,7 +194,8 @@ func (c *Client) record(sub Subscription, o *operation) *subscription {
 		if c.subs == nil {
 			c.subs = make(map[string]*subscription)
 		}
-		r = &subscription{seq: o.seq, route: c.router.Add(sub.TopicFilter, sub.Handler)}
+		c.seq++ // the filters of one SUBSCRIBE have an order, too
+		r = &subscription{seq: c.seq, route: c.router.Add(sub.TopicFilter, sub.Handler)}
 		c.subs[sub.TopicFilter] = r
 		if c.aws && len(c.subs) == topic.MaxAWSSubscriptions+1 {
 			c.note(slog.LevelWarn, "more subscriptions than AWS IoT Core allows on a connection by default", slog.Int("limit", topic.MaxAWSSubscriptions))

@@ -116,6 +116,22 @@ func TestResubscribeBatches(t *testing.T) {
 	})
 }
 
+// The filters of one SUBSCRIBE keep their order, too.
+func TestResubscribeKeepsOrderWithinPacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		p := w.start()
+		fs := []string{"h", "c", "a", "f", "b", "g", "e", "d"}
+		go func() { p.answer(p.next()) }()
+		if _, err := w.client.Subscribe(t.Context(), filters(nil, fs...)); err != nil {
+			t.Error(err)
+		}
+		p.cut()
+		p, _ = w.accept(nil)
+		equal(t, "again", p.take(1), []string{fmt.Sprintf("sub%v", fs)})
+	})
+}
+
 // Fault 26: a filter that is refused when subscribed again loses its route, and the event says so.
 func TestResubscribeRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

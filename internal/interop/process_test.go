@@ -25,10 +25,9 @@ func tool(t *testing.T, name string) string {
 		return path
 	}
 	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin"} { // where Debian keeps daemons, which PATH may lack
-		if path := filepath.Join(dir, name); exec.Command(path, "-h").Err == nil {
-			if _, err := os.Stat(path); err == nil {
-				return path
-			}
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return path
 		}
 	}
 	t.Fatalf("the program %s is missing: apt-get install mosquitto mosquitto-clients, or bash ci/interop.sh", name)
