@@ -10,8 +10,7 @@ import (
 // reason code of MQTT 5, 0 to 5. Codes that only MQTT 5 has become 3 when waiting
 // may help and 5 when it does not.
 func connackV1(code awsiot.ReasonCode) int {
-	switch {
-	case code < 0x80:
+	if code < 0x80 {
 		return 0
 	}
 	switch code {

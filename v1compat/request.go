@@ -120,16 +120,13 @@ func (l *requestList) remove(r *request) {
 // submit hands r to the core and follows it to its end. An error known at once
 // is returned, and r is then forgotten.
 func (c *AWSIoTMQTTClient) submit(core *awsiot.Client, r *request) error {
-	var err error
 	switch r.kind {
 	case kindPublish:
-		err = c.followPublish(r, core.PublishAsync(r.pub))
+		return c.followPublish(r, core.PublishAsync(r.pub))
 	case kindSubscribe:
-		err = c.followSubscribe(r, core.SubscribeAsync(subscribePacket(r.topic, r.qos)))
-	default:
-		err = c.followUnsubscribe(r, core.UnsubscribeAsync(&awsiot.UnsubscribePacket{TopicFilters: []string{r.topic}}))
+		return c.followSubscribe(r, core.SubscribeAsync(subscribePacket(r.topic, r.qos)))
 	}
-	return err
+	return c.followUnsubscribe(r, core.UnsubscribeAsync(&awsiot.UnsubscribePacket{TopicFilters: []string{r.topic}}))
 }
 
 func (c *AWSIoTMQTTClient) followPublish(r *request, f *awsiot.Future[awsiot.PublishResult]) error {

@@ -54,6 +54,8 @@ type Client struct {
 	pacing    bool          // restoring, and the interval of DrainRate is not over
 	room      chan struct{} // made by who waits for room in the queue
 	stats     OperationStatistics
+	free      *operation // recycled operations, chained by next
+	freeCount int
 	forgotten []uint64      // records of the store to remove when mu is released
 	batch     []item        // for the event lane when mu is released
 	draining  chan struct{} // made by Drain: closed when no operation is left
@@ -77,10 +79,10 @@ func NewClient(opts ClientOptions) *Client {
 		c.clientID = "gen" + strings.ToLower(rand.Text()) // AWS IoT Core does not take the id it assigned at a reconnect
 	}
 	c.retry = backoff.Backoff{Mode: jitterModes[c.opts.RetryJitterMode], Min: c.opts.MinReconnectDelay, Max: c.opts.MaxReconnectDelay}
-	c.messages = &lane{c: c}
-	c.events = &lane{c: c}
-	if c.opts.SerialCallbacks {
-		c.events = c.messages
+	c.messages = newLane(c)
+	c.events = c.messages
+	if !c.opts.SerialCallbacks {
+		c.events = newLane(c)
 	}
 	o := &c.opts
 	if o.OnAttemptingConnect != nil || o.OnConnectionSuccess != nil || o.OnConnectionFailure != nil ||

@@ -51,7 +51,8 @@ type link struct {
 	// guarded by Client.mu
 	out, spare   []byte       // encoded, not yet taken by the writer; the writer's other buffer
 	pend, spareP []*operation // QoS 0 publishes in out whose end somebody waits for
-	loose        looseCount   // QoS 0 publishes in out for whose end nobody waits
+	told, spareT []told       // callbacks of QoS 0 publishes in out that have no operation
+	loose        looseCount   // QoS 0 publishes in out that have no operation
 	asleep       bool         // the writer waits for wake
 	closing      bool         // write what is in out, then close
 	dead         bool         // the broker does not answer: close without waiting for it
@@ -69,6 +70,13 @@ type link struct {
 	pinging      bool
 	pingDeadline time.Duration
 	ackSoon      bool // a timer is running that wakes the writer for PUBACKs
+}
+
+// told is the callback of a QoS 0 publish that PublishFunc encoded straight into out.
+type told struct {
+	done  func(PublishResult, error)
+	topic string
+	end   uint64 // link.end behind its last byte
 }
 
 // looseCount is a number of operations and their bytes.
@@ -311,6 +319,7 @@ func (l *link) settle(last bool) error {
 		deliver = false
 	}
 	c.unlock()
+	handed := len(l.acks)+len(l.msgs) > 0
 	l.acks = l.acks[:0]
 	if len(l.msgs) > 0 {
 		if deliver {
@@ -318,6 +327,9 @@ func (l *link) settle(last bool) error {
 		}
 		clear(l.msgs)
 		l.msgs = l.msgs[:0]
+	}
+	if handed && last {
+		runtime.Gosched() // the callbacks get the processor before the next read, which may block
 	}
 	return err
 }
@@ -344,8 +356,8 @@ func (l *link) write() {
 			c.mu.Lock()
 			continue
 		}
-		b, pend, loose := l.out, l.pend, l.loose
-		l.out, l.pend, l.loose = l.spare[:0], l.spareP[:0], looseCount{}
+		b, pend, tell, loose := l.out, l.pend, l.told, l.loose
+		l.out, l.pend, l.told, l.loose = l.spare[:0], l.spareP[:0], l.spareT[:0], looseCount{}
 		began := l.batchStart
 		c.unlock()
 		if c.tracing {
@@ -353,11 +365,11 @@ func (l *link) write() {
 		}
 		n, err := l.conn.Write(b)
 		c.mu.Lock()
-		l.wrote(n, began, pend, loose)
+		l.wrote(n, began, pend, tell, loose)
 		if cap(b) > 2*maxOut {
 			b = nil
 		}
-		l.spare, l.spareP = b, pend[:0]
+		l.spare, l.spareP, l.spareT = b, pend[:0], tell[:0]
 		if err != nil {
 			l.fail(err)
 			l.closing = false
@@ -366,16 +378,17 @@ func (l *link) write() {
 }
 
 // wrote accounts for a write of n bytes, the first of which were encoded at began. mu is held.
-func (l *link) wrote(n int, began time.Duration, pend []*operation, loose looseCount) {
+func (l *link) wrote(n int, began time.Duration, pend []*operation, tell []told, loose looseCount) {
 	c := l.c
 	before := l.written
 	l.written += uint64(n)
 	l.lastWrite = c.clock()
 	c.stats.IncompleteOperationCount -= loose.n
 	c.stats.IncompleteOperationSize -= loose.bytes
+	l.tell(tell)
 	for i, o := range pend {
 		if o.end > l.written {
-			c.complete(o, PublishResult{}, l.lost(o))
+			c.complete(o, PublishResult{}, l.lost(o.topic()))
 		} else {
 			c.complete(o, PublishResult{}, nil)
 		}
@@ -386,12 +399,26 @@ func (l *link) wrote(n int, began time.Duration, pend []*operation, loose looseC
 	}
 }
 
-// lost is the error of a QoS 0 publish that the end of the connection overtook.
-func (l *link) lost(o *operation) error {
-	if s := l.c.sess; s != nil && s.cause != nil {
-		return opError("publish", o.topic(), s.cause)
+// tell reports the end of QoS 0 publishes: those whose last byte the socket took have succeeded.
+// mu is held.
+func (l *link) tell(list []told) {
+	for i := range list {
+		t := &list[i]
+		var err error
+		if t.end > l.written {
+			err = l.lost(t.topic)
+		}
+		l.c.batch = append(l.c.batch, item{done: t.done, err: err})
 	}
-	return fmt.Errorf("awsiot: publish %q: the connection ended before it was written: %w", o.topic(), ErrOffline)
+	clear(list)
+}
+
+// lost is the error of a QoS 0 publish that the end of the connection overtook.
+func (l *link) lost(topic string) error {
+	if s := l.c.sess; s != nil && s.cause != nil {
+		return opError("publish", topic, s.cause)
+	}
+	return fmt.Errorf("awsiot: publish %q: the connection ended before it was written: %w", topic, ErrOffline)
 }
 
 // close ends the transport. After a DISCONNECT it waits for the broker to do so, see closeTimeout.

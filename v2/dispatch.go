@@ -1,25 +1,33 @@
 package awsiot
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"runtime"
 	"runtime/debug"
-	"strconv"
 	"sync"
 )
 
-// item is one thing for a lane to do: a message to deliver, a publish to report, or a function.
+// item is one thing for a lane to do: a message to deliver, the end of a publish to report, or a
+// function.
 type item struct {
-	msg *Message
-	op  *operation
-	fn  func()
+	msg  *Message
+	fn   func()
+	done func(PublishResult, error)
+	res  *PublishResult // with done; nil: a result that is only code
+	err  error          // with done
+	code ReasonCode     // with done
 }
 
 // laneChunk is how many items the runner takes at a time; what it has taken can no longer be
 // dropped to make room for newer messages.
-const laneChunk = 16
+const laneChunk = 64
+
+// laneKeep is the capacity of the queue that an idle lane keeps until the connection is idle, too.
+const laneKeep = 4096
+
+// chunks are the runners' own: a lane without a runner has none.
+var chunks = sync.Pool{New: func() any { return new([laneChunk]item) }}
 
 // A lane runs callbacks one at a time and in order, on a goroutine that lives only while items
 // wait. It never blocks who fills it.
@@ -37,9 +45,18 @@ type lane struct {
 	bytes0  int           // payload and topic of the QoS 0 messages that wait
 	oldest0 int           // no QoS 0 message waits in q before this index
 
+	spawn func()   // run, bound once: a go statement with a method would allocate
+	trace [64]byte // for goid
+
 	// touched by the runner only
-	chunk [laneChunk]item
+	chunk *[laneChunk]item
 	taken []item // rest of chunk that is still to run
+}
+
+func newLane(c *Client) *lane {
+	l := &lane{c: c}
+	l.spawn = l.run
+	return l
 }
 
 // push adds items; it reports false, and does nothing, once the lane is closed.
@@ -60,23 +77,24 @@ func (l *lane) start() {
 	if !l.running && l.head < len(l.q) {
 		l.running = true
 		l.c.live.add()
-		go l.run()
+		go l.spawn()
 	}
 }
 
 func (l *lane) run() {
 	defer l.c.live.done()
-	id := goid()
+	id := goid(l.trace[:])
 	l.mu.Lock()
 	l.runner = id
 	l.mu.Unlock()
+	l.chunk = chunks.Get().(*[laneChunk]item)
 	normal := false
 	defer func() {
 		if !normal { // a callback called runtime.Goexit: the rest goes to a new goroutine
 			l.mu.Lock()
 			l.q = append(append([]item(nil), l.taken...), l.q[l.head:]...)
 			l.head, l.oldest0, l.running, l.runner = 0, 0, false, 0
-			l.taken = nil
+			l.taken, l.chunk = nil, nil
 			l.start()
 			l.mu.Unlock()
 		}
@@ -93,9 +111,11 @@ func (l *lane) take() bool {
 	defer l.mu.Unlock()
 	n := copy(l.chunk[:], l.q[l.head:])
 	if n == 0 {
-		if cap(l.q) > 1024 {
+		if cap(l.q) > laneKeep {
 			l.q = nil
 		}
+		chunks.Put(l.chunk)
+		l.chunk, l.taken = nil, nil
 		l.q, l.head, l.oldest0 = l.q[:0], 0, 0
 		l.running, l.runner = false, 0
 		l.signalIdle()
@@ -138,15 +158,22 @@ func (l *lane) runTaken() {
 		case it.msg != nil && l.discarding():
 		case it.msg != nil:
 			l.c.deliver(it.msg, len(l.taken) == 0)
-		case it.op != nil:
-			o := it.op
-			done, res, err := o.done, o.res, o.err
-			o.release()
-			l.guard(func() { done(res, err) })
+		case it.done != nil:
+			l.report(&it)
 		default:
 			l.guard(it.fn)
 		}
 	}
+}
+
+// report runs the callback of a publish; see guard.
+func (l *lane) report(it *item) {
+	defer l.recover()
+	res := PublishResult{Code: it.code}
+	if it.res != nil {
+		res = *it.res
+	}
+	it.done(res, it.err)
 }
 
 // guard runs one callback: a panic is logged with its stack, and life goes on.
@@ -219,7 +246,7 @@ func (l *lane) close() {
 		}
 	}
 	l.bytes0 = 0
-	inside := l.running && l.runner == goid()
+	inside := l.running && l.runner == goid(make([]byte, 64))
 	var idle chan struct{}
 	if l.running && !inside && !l.drained {
 		if l.idle == nil {
@@ -268,16 +295,24 @@ func (l *lane) drain() {
 	}
 }
 
-// goid returns the number of the calling goroutine, from the head of its stack trace. It is
-// asked once per runner and at Close, to tell a call from inside a callback.
-func goid() uint64 {
-	var buf [40]byte
-	s := buf[:runtime.Stack(buf[:], false)]
-	s = bytes.TrimPrefix(s, []byte("goroutine "))
-	if i := bytes.IndexByte(s, ' '); i > 0 {
-		if n, err := strconv.ParseUint(string(s[:i]), 10, 64); err == nil {
-			return n
-		}
+// shrink gives the queue's memory back, if the lane is idle.
+func (l *lane) shrink() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.running {
+		l.q = nil
 	}
-	return 0
+}
+
+// goid returns the number of the calling goroutine, from the head of its stack trace, for which
+// buf has room. It is asked once per runner and at Close, to tell a call from inside a callback.
+func goid(buf []byte) uint64 {
+	var n uint64
+	for _, b := range buf[len("goroutine "):runtime.Stack(buf, false)] {
+		if b < '0' || b > '9' {
+			break
+		}
+		n = n*10 + uint64(b-'0')
+	}
+	return n
 }

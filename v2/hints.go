@@ -97,7 +97,7 @@ func (l *link) lossHint(err error) string {
 	if r, ok := ReasonOf(err); ok {
 		return r.hint()
 	}
-	if !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) {
+	if !errors.Is(err, io.ErrUnexpectedEOF) { // a reset is the network's
 		return ""
 	}
 	_, o, ok := l.c.table.Last()

@@ -36,10 +36,10 @@ func TestHintsOfLoss(t *testing.T) {
 			expect[*packets.Publish](p)
 			_ = p.conn.Close()
 		}, `hint: closed right after publish "secret/topic" was sent: the policy may not allow iot:Publish`},
-		{"cut right after a subscribe", func(w *world, p *peer) {
+		{"closed right after a subscribe", func(w *world, p *peer) {
 			w.client.SubscribeAsync(filters(nil, "secret/#"))
 			expect[*packets.Subscribe](p)
-			p.cut()
+			_ = p.conn.Close()
 		}, `hint: closed right after subscribe "secret/#" was sent: the policy may not allow iot:Subscribe`},
 		{"taken over", func(_ *world, p *peer) {
 			p.send(&packets.Disconnect{ReasonCode: 0x8E, Properties: &packets.Properties{}})
@@ -47,6 +47,11 @@ func TestHintsOfLoss(t *testing.T) {
 		{"throttled", func(_ *world, p *peer) {
 			p.send(&packets.Disconnect{ReasonCode: 0x97, Properties: &packets.Properties{}})
 		}, "quota exceeded (0x97); hint: throttled"},
+		{"cut right after a publish", func(w *world, p *peer) {
+			w.client.PublishFunc(packet("t", "x", awsiot.AtLeastOnce), nil)
+			expect[*packets.Publish](p)
+			p.cut()
+		}, "connection reset by peer"},
 		{"long after a publish", func(w *world, p *peer) {
 			w.client.PublishFunc(packet("t", "x", awsiot.AtLeastOnce), nil)
 			expect[*packets.Publish](p)

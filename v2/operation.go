@@ -55,7 +55,7 @@ type operation struct {
 	rec    uint64        // its record in the store; 0: none
 
 	prev, next *operation // in the queue
-	pool       *sync.Pool // the client's, to which a publish goes at its end
+	pool       *sync.Pool // of a blocking publish: where it goes at its end; else it goes to Client.free
 
 	// how a publish ends: one of these, or nobody waits
 	done func(PublishResult, error)
@@ -76,24 +76,57 @@ var (
 // maxPooled is the largest packet buffer that goes back to the pool with its operation.
 const maxPooled = 8 << 10
 
-// newOperation takes an operation from the pool, which is the client's own: a channel that was
-// made in one testing/synctest bubble must not turn up in another.
-func (c *Client) newOperation() *operation {
-	if o, ok := c.operations.Get().(*operation); ok {
-		return o
+// maxFree is how many operations a client keeps for the next ones.
+const maxFree = 4096
+
+// take returns an operation for a publish that nobody waits for in the call. mu is held.
+func (c *Client) take() *operation {
+	o := c.free
+	if o == nil {
+		return &operation{}
 	}
-	return &operation{pool: &c.operations}
+	c.free, o.next = o.next, nil
+	c.freeCount--
+	return o
 }
 
-// release gives o back to the pool. Nobody may hold it any more.
+// takeWaiting returns an operation for a blocking publish; mu is not held. The pool is the client's
+// own: a channel that was made in one testing/synctest bubble must not turn up in another.
+func (c *Client) takeWaiting() *operation {
+	o, ok := c.operations.Get().(*operation)
+	if !ok {
+		o = &operation{pool: &c.operations, ch: make(chan struct{}, 1)}
+	}
+	o.wait = true
+	return o
+}
+
+// recycle takes o back. Nobody may hold it any more. mu is held.
+func (c *Client) recycle(o *operation) {
+	if o.pool != nil {
+		o.release()
+	} else if c.freeCount < maxFree {
+		o.reset()
+		o.next = c.free
+		c.free = o
+		c.freeCount++
+	}
+}
+
+// release gives the operation of a blocking publish back; mu need not be held.
 func (o *operation) release() {
-	buf, ch := o.buf, o.ch
+	pool := o.pool
+	o.reset()
+	pool.Put(o)
+}
+
+// reset empties o, but for what is worth keeping.
+func (o *operation) reset() {
+	buf, ch, pool := o.buf, o.ch, o.pool
 	if cap(buf) > maxPooled {
 		buf = nil
 	}
-	pool := o.pool
 	*o = operation{buf: buf[:0], ch: ch, pool: pool}
-	pool.Put(o)
 }
 
 // topic returns what the operation is about, for errors.
@@ -139,18 +172,22 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 	case o.sub != nil:
 		c.endSubscribe(o, err)
 	case o.done != nil:
-		o.res, o.err = res, err
-		c.batch = append(c.batch, item{op: o})
+		it := item{done: o.done, code: res.Code, err: err}
+		if res.Reason != "" || res.UserProperties != nil {
+			it.res = new(res)
+		}
+		c.batch = append(c.batch, it)
+		c.recycle(o)
 	case o.fut != nil:
 		c.flush()
 		fut := o.fut
-		o.release()
+		c.recycle(o)
 		fut.complete(res, err)
 	case o.wait:
 		o.res, o.err = res, err
 		o.ch <- struct{}{}
 	default:
-		o.release()
+		c.recycle(o)
 	}
 }
 

@@ -20,21 +20,19 @@ func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, 
 	if ctx.Err() != nil {
 		return PublishResult{}, opError("publish", p.Topic, context.Cause(ctx))
 	}
-	o := c.newOperation()
-	if o.ch == nil {
-		o.ch = make(chan struct{}, 1)
-	}
-	o.wait = true
-	if err := c.keep(o, p); err != nil {
+	o := c.takeWaiting()
+	rec, err := c.keep(p)
+	if err != nil {
 		o.release()
 		return PublishResult{}, wrapOp("publish", p.Topic, err)
 	}
+	o.rec = rec
 	c.mu.Lock()
 	offline, err := c.publish(ctx, o, p)
 	switch {
 	case err != nil:
 		c.unlock()
-		c.discard(o)
+		c.discard(rec)
 		o.release()
 		return PublishResult{}, wrapOp("publish", p.Topic, err)
 	case offline && c.opts.OfflineQueue.ReturnQueued:
@@ -62,28 +60,22 @@ func (c *Client) PublishFunc(p *PublishPacket, done func(PublishResult, error)) 
 		c.refuse(done, err)
 		return
 	}
+	rec, err := c.keep(p)
+	if err != nil {
+		c.refuse(done, wrapOp("publish", p.Topic, err))
+		return
+	}
 	c.mu.Lock()
-	if done == nil && p.QoS == AtMostOnce && c.publishLoose(p) {
+	if p.QoS == AtMostOnce && rec == 0 && c.publishLoose(p, done) {
 		c.unlock()
 		return
 	}
-	o := c.newOperation()
-	o.done = done
-	if c.opts.Store != nil {
-		c.mu.Unlock()
-		err := c.keep(o, p)
-		if err != nil {
-			o.release()
-			c.refuse(done, wrapOp("publish", p.Topic, err))
-			return
-		}
-		c.mu.Lock()
-	}
-	_, err := c.publish(context.Background(), o, p)
+	o := c.take()
+	o.done, o.rec = done, rec
+	_, err = c.publish(context.Background(), o, p)
 	c.unlock()
 	if err != nil {
-		c.discard(o)
-		o.release()
+		c.discard(rec)
 		c.refuse(done, wrapOp("publish", p.Topic, err))
 	}
 }
@@ -95,22 +87,21 @@ func (c *Client) PublishAsync(p *PublishPacket) *Future[PublishResult] {
 		f.complete(PublishResult{}, err)
 		return f
 	}
-	o := c.newOperation()
-	o.fut = f
-	if err := c.keep(o, p); err != nil {
-		o.release()
+	rec, err := c.keep(p)
+	if err != nil {
 		f.complete(PublishResult{}, wrapOp("publish", p.Topic, err))
 		return f
 	}
 	c.mu.Lock()
+	o := c.take()
+	o.fut, o.rec = f, rec
 	offline, err := c.publish(context.Background(), o, p)
 	if err == nil && offline {
 		f.setQueued()
 	}
 	c.unlock()
 	if err != nil {
-		c.discard(o)
-		o.release()
+		c.discard(rec)
 		f.complete(PublishResult{}, wrapOp("publish", p.Topic, err))
 	}
 	return f
@@ -182,8 +173,8 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 	return false, nil
 }
 
-// publishLoose sends a QoS 0 message for whose end nobody waits, if it can go at once. mu is held.
-func (c *Client) publishLoose(p *PublishPacket) bool {
+// publishLoose sends a QoS 0 message without an operation for it, if it can go at once. mu is held.
+func (c *Client) publishLoose(p *PublishPacket, done func(PublishResult, error)) bool {
 	l := c.link
 	if !c.online() || c.queue.n > 0 || l.err != nil || len(l.out) >= maxOut || l.aliases != nil || l.quota != nil || c.opts.Trace != nil || p.Retain && !l.settings.RetainAvailable {
 		return false
@@ -198,6 +189,9 @@ func (c *Client) publishLoose(p *PublishPacket) bool {
 	}
 	l.out = wire.AppendPublish(l.out, p.Topic, 0, p.Retain, false, 0, props, p.Payload)
 	l.end += uint64(size)
+	if done != nil {
+		l.told = append(l.told, told{done, p.Topic, l.end})
+	}
 	l.loose.n++
 	l.loose.bytes += uint64(size)
 	c.stats.IncompleteOperationCount++

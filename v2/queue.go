@@ -264,11 +264,12 @@ func (l *link) begin(o *operation) {
 // rest follows the queue policy. mu is held.
 func (c *Client) suspend(l *link) {
 	for _, o := range l.pend {
-		c.complete(o, PublishResult{}, l.lost(o))
+		c.complete(o, PublishResult{}, l.lost(o.topic()))
 	}
 	c.stats.IncompleteOperationCount -= l.loose.n
 	c.stats.IncompleteOperationSize -= l.loose.bytes
-	l.pend, l.loose = nil, looseCount{}
+	l.tell(l.told)
+	l.pend, l.told, l.loose = nil, nil, looseCount{}
 
 	var written, unwritten, subs []*operation
 	for id, o, ok := c.table.First(); ok; id, o, ok = c.table.First() {

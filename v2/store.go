@@ -47,21 +47,21 @@ func (s fileStore) open() (*journal.Journal, []journal.Record, error) {
 // stampSize is the head of a record: when it was accepted, in Unix milliseconds; the packet follows.
 const stampSize = 8
 
-// keep puts a publish into the store before it is taken on; mu is not held. o.rec says under what number.
-func (c *Client) keep(o *operation, p *PublishPacket) error {
+// keep puts a publish into the store before it is taken on, and returns the number of its record;
+// 0: none. mu is not held.
+func (c *Client) keep(p *PublishPacket) (rec uint64, err error) {
 	j := c.journal.Load()
 	if j == nil || p.QoS == AtMostOnce && (c.opts.OfflineQueue.Behavior != KeepAll || c.State() == StateConnected) {
-		return nil
+		return 0, nil
 	}
 	id, err := j.Append(record(wire.AppendPublish(nil, p.Topic, byte(p.QoS), p.Retain, false, 0, p.properties(), p.Payload)))
 	switch {
 	case errors.Is(err, journal.ErrFull):
-		return fmt.Errorf("%w: %w", ErrQueueFull, err)
+		return 0, fmt.Errorf("%w: %w", ErrQueueFull, err)
 	case errors.Is(err, journal.ErrClosed):
-		return nil // stopped meanwhile: the queue in memory is left, as for every publish while stopped
+		return 0, nil // stopped meanwhile: the queue in memory is left, as for every publish while stopped
 	}
-	o.rec = id
-	return err
+	return id, err
 }
 
 func record(packet []byte) []byte {
@@ -70,10 +70,9 @@ func record(packet []byte) []byte {
 }
 
 // discard takes a publish that was not taken on after all out of the store; mu is not held.
-func (c *Client) discard(o *operation) {
-	if o.rec != 0 {
-		c.removeRecords([]uint64{o.rec})
-		o.rec = 0
+func (c *Client) discard(rec uint64) {
+	if rec != 0 {
+		c.removeRecords([]uint64{rec})
 	}
 }
 
@@ -139,7 +138,7 @@ func (c *Client) restore(r journal.Record) (*operation, bool) {
 	if err != nil || need > 0 || len(f.Raw) != len(packet) || wire.ParsePublish(f, &p) != nil || p.QoS > 1 {
 		return nil, false
 	}
-	o := c.newOperation()
+	o := &operation{}
 	o.kind, o.buf, o.size, o.rec, o.paced = opPublish0, packet, len(packet), r.ID, true
 	if p.QoS == 1 {
 		o.kind = opPublish1

@@ -38,7 +38,10 @@ func (c *Client) keepAlive(l *link) {
 		return
 	}
 	if len(l.out) == 0 { // idle: give the buffers of the last burst back
-		l.out, l.spare, l.spareP, c.batch = nil, nil, nil, nil
+		l.out, l.spare, l.spareP, l.spareT, c.batch = nil, nil, nil, nil, nil
+		c.free, c.freeCount = nil, 0
+		c.events.shrink()
+		c.messages.shrink()
 		l.batchStart = now
 	}
 	l.out = append(l.out, wire.Pingreq...)

@@ -113,9 +113,9 @@ func (o *ClientOptions) dial(ctx context.Context) (net.Conn, error) {
 
 // connect makes the TCP connection, through a proxy if there is one.
 func (o *ClientOptions) connect(ctx context.Context, addr string) (net.Conn, error) {
-	dial := o.Dialer
-	if dial == nil {
-		dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
+	dial := (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
+	if o.Dialer != nil {
+		dial = o.dialCustom
 	}
 	t := o.tracer()
 	if t.DialStart != nil {
@@ -129,6 +129,33 @@ func (o *ClientOptions) connect(ctx context.Context, addr string) (net.Conn, err
 		t.DialDone(addr, err)
 	}
 	return conn, err
+}
+
+// dialCustom calls Dialer, and returns when ctx ends even if the Dialer does not: a socket factory
+// that knows no context must not keep Stop and Close from returning. The connection it makes too
+// late is closed.
+func (o *ClientOptions) dialCustom(ctx context.Context, network, addr string) (net.Conn, error) {
+	type result struct {
+		conn net.Conn
+		err  error
+	}
+	made := make(chan result)
+	go func() {
+		conn, err := o.Dialer(ctx, network, addr)
+		select {
+		case made <- result{conn, err}:
+		case <-ctx.Done():
+			if conn != nil {
+				conn.Close()
+			}
+		}
+	}()
+	select {
+	case r := <-made:
+		return r.conn, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // handshake puts TLS on conn, which it closes when that fails.
