@@ -56,6 +56,7 @@ type Client struct {
 	stats     OperationStatistics
 	free      *operation // recycled operations, chained by next
 	freeCount int
+	signals   []signal      // of operations that have ended: given when mu is released
 	forgotten []uint64      // records of the store to remove when mu is released
 	batch     []item        // for the event lane when mu is released
 	draining  chan struct{} // made by Drain: closed when no operation is left
@@ -126,13 +127,54 @@ func (c *Client) unlock() {
 	}
 	records := c.forgotten
 	c.forgotten = nil
+	var one signal
+	var many []signal
+	if len(c.signals) == 1 {
+		one, c.signals[0] = c.signals[0], signal{}
+		c.signals = c.signals[:0]
+	} else if len(c.signals) > 0 {
+		many, c.signals = c.signals, nil
+	}
 	c.mu.Unlock()
+	one.give()
+	for _, s := range many {
+		s.give()
+	}
 	if len(records) > 0 {
 		c.removeRecords(records)
 	}
 	if wake != nil {
 		wake <- struct{}{} // has room for one, and asleep is true at most once per wake-up
 	}
+}
+
+// signal wakes who waits for an operation: a blocking publish, by a value in its channel, or a
+// future, by closing its channel.
+type signal struct {
+	ch    chan struct{}
+	close bool
+}
+
+func (s signal) give() {
+	switch {
+	case s.close:
+		close(s.ch)
+	case s.ch != nil:
+		s.ch <- struct{}{} // has room for one
+	}
+}
+
+// unlockReusing is unlock for the reader and the writer, which end many operations at once:
+// spare is the caller's, and its memory is used in turn with that of Client.signals.
+func (c *Client) unlockReusing(spare *[]signal) {
+	signals := c.signals
+	c.signals = (*spare)[:0]
+	c.unlock()
+	for i, s := range signals {
+		s.give()
+		signals[i] = signal{}
+	}
+	*spare = signals
 }
 
 // flush hands the gathered items to the event lane. mu is held.

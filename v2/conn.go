@@ -47,6 +47,10 @@ type link struct {
 	inAliases *alias.Inbound // nil: the broker may use none
 	acks      []ackEntry
 	msgs      []*Message
+	burst     bool      // the last read brought many messages
+	slab      []Message // see cut
+	block     []byte
+	signals   []signal // for unlockReusing
 
 	// guarded by Client.mu
 	out, spare   []byte       // encoded, not yet taken by the writer; the writer's other buffer
@@ -201,6 +205,9 @@ func (l *link) parse() (need int, err error) {
 		}
 		p = p[len(f.Raw):]
 	}
+	if l.burst = len(l.msgs) >= burstMessages; !l.burst {
+		l.slab, l.block = nil, nil
+	}
 	if e := l.settle(true); err == nil {
 		err = e
 	}
@@ -318,7 +325,7 @@ func (l *link) settle(last bool) error {
 		err = &ReasonError{Op: "connection", Code: ReasonReceiveMaximumExceeded, Reason: "the broker sent more QoS 1 messages than ReceiveMaximum allows"}
 		deliver = false
 	}
-	c.unlock()
+	c.unlockReusing(&l.signals)
 	handed := len(l.acks)+len(l.msgs) > 0
 	l.acks = l.acks[:0]
 	if len(l.msgs) > 0 {
@@ -339,18 +346,19 @@ func (l *link) write() {
 	c := l.c
 	defer c.live.done()
 	defer close(l.done)
+	var signals []signal
 	c.mu.Lock()
 	for {
 		if l.err == nil {
 			c.pump(l)
 		} else if !l.closing || len(l.out) == 0 {
-			c.unlock()
+			c.unlockReusing(&signals)
 			l.close()
 			return
 		}
 		if len(l.out) == 0 {
 			l.asleep = true
-			c.unlock()
+			c.unlockReusing(&signals)
 			<-l.wake
 			runtime.Gosched() // those who are about to publish add to the batch
 			c.mu.Lock()
@@ -359,7 +367,7 @@ func (l *link) write() {
 		b, pend, tell, loose := l.out, l.pend, l.told, l.loose
 		l.out, l.pend, l.told, l.loose = l.spare[:0], l.spareP[:0], l.spareT[:0], looseCount{}
 		began := l.batchStart
-		c.unlock()
+		c.unlockReusing(&signals)
 		if c.tracing {
 			c.tracePackets("packet sent", b)
 		}

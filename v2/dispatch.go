@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 )
 
 // item is one thing for a lane to do: a message to deliver, the end of a publish to report, or a
@@ -38,8 +39,9 @@ type lane struct {
 	q       []item // waiting: q[head:]
 	head    int
 	running bool
-	closed  bool // nothing is accepted any more
-	drained bool // closed in a callback of this lane: no further one begins
+	closed  bool        // nothing is accepted any more
+	discard atomic.Bool // closed: messages are no longer delivered
+	drained bool        // closed in a callback of this lane: no further one begins
 	runner  uint64
 	idle    chan struct{} // made by close: closed when the runner has ended
 	bytes0  int           // payload and topic of the QoS 0 messages that wait
@@ -155,7 +157,7 @@ func (l *lane) runTaken() {
 		l.taken[0] = item{}
 		l.taken = l.taken[1:]
 		switch {
-		case it.msg != nil && l.discarding():
+		case it.msg != nil && l.discard.Load():
 		case it.msg != nil:
 			l.c.deliver(it.msg, len(l.taken) == 0)
 		case it.done != nil:
@@ -237,6 +239,7 @@ func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + 256 }
 // have run, and a callback that is running has ended; called from a callback of this lane it
 // runs them itself instead. So no callback begins after it has returned.
 func (l *lane) close() {
+	l.discard.Store(true) // a runner that has not seen it is waited for
 	l.mu.Lock()
 	l.closed = true
 	rest := l.q[l.head:]
@@ -266,13 +269,6 @@ func (l *lane) close() {
 	if idle != nil {
 		<-idle
 	}
-}
-
-// discarding reports that messages are no longer delivered.
-func (l *lane) discarding() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed
 }
 
 // drain runs, on the runner's own goroutine, everything but messages.

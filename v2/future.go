@@ -91,18 +91,28 @@ func (f *Future[T]) OnDone(fn func(T, error)) *Future[T] {
 	return f
 }
 
-// complete ends the future. The client calls it once.
-func (f *Future[T]) complete(val T, err error) {
+// end ends the future, once, and returns what is still to do: close done, run then.
+func (f *Future[T]) end(val T, err error) (done chan struct{}, then []func(T, error)) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.ended, f.val, f.err = true, val, err
-	then := f.then
+	done, then = f.done, f.then
 	f.then = nil
-	if f.done != nil {
-		close(f.done)
-	}
-	f.mu.Unlock()
+	return done, then
+}
+
+// complete ends a future that the caller has not got yet.
+func (f *Future[T]) complete(val T, err error) { _, _ = f.end(val, err) }
+
+// endFuture ends the future of an operation. Client.mu is held: callbacks keep their order in the
+// event lane, and who waits is woken when it is released.
+func endFuture[T any](c *Client, f *Future[T], val T, err error) {
+	done, then := f.end(val, err)
 	for _, fn := range then {
-		f.lane.push(item{fn: func() { fn(val, err) }})
+		c.batch = append(c.batch, item{fn: func() { fn(val, err) }})
+	}
+	if done != nil {
+		c.signals = append(c.signals, signal{ch: done, close: true})
 	}
 }
 

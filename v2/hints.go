@@ -41,6 +41,7 @@ func (o *ClientOptions) connectHint(err error) string {
 		invalid  x509.CertificateInvalidError
 		unknown  x509.UnknownAuthorityError
 		reason   *ReasonError
+		remote   *net.OpError
 		awsNamed = strings.Contains(o.Endpoint, ".amazonaws.com")
 	)
 	switch {
@@ -57,6 +58,8 @@ func (o *ClientOptions) connectHint(err error) string {
 		return "CAFile must hold the authority that signed the broker's certificate (AWS IoT Core: AmazonRootCA1.pem, and an endpoint with -ats)"
 	case errors.As(err, &reason):
 		return reason.Code.hint()
+	case errors.As(err, &remote) && remote.Op == "remote error": // so crypto/tls marks an alert; with TLS 1.3 it comes after the handshake
+		return "the broker does not take the TLS handshake: the client's certificate may be missing, expired, not active, or of an authority that the broker does not know"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens on that port"
 	case o.Port == 443 && awsNamed && o.TLSConfig != nil && len(o.TLSConfig.NextProtos) > 0 && !slices.Contains(o.TLSConfig.NextProtos, alpnMQTT):

@@ -179,13 +179,12 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 		c.batch = append(c.batch, it)
 		c.recycle(o)
 	case o.fut != nil:
-		c.flush()
 		fut := o.fut
 		c.recycle(o)
-		fut.complete(res, err)
+		endFuture(c, fut, res, err)
 	case o.wait:
 		o.res, o.err = res, err
-		o.ch <- struct{}{}
+		c.signals = append(c.signals, signal{ch: o.ch})
 	default:
 		c.recycle(o)
 	}

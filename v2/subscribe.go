@@ -232,17 +232,16 @@ func (c *Client) endSubscribe(o *operation, err error) {
 			c.drop(r)
 		}
 	}
-	c.flush()
 	switch {
 	case s.removed != nil:
-		s.removed.complete(s.unsuback, err)
+		endFuture(c, s.removed, s.unsuback, err)
 	case s.auto:
 		if err != nil {
 			c.note(slog.LevelWarn, "resubscribing failed", slog.Any("error", err))
 		}
 		c.emitResubscribed(&Resubscribed{Subscriptions: s.subs, Suback: s.suback, Err: err})
 	default:
-		s.subscribed.complete(s.suback, err)
+		endFuture(c, s.subscribed, s.suback, err)
 	}
 }
 

@@ -135,7 +135,7 @@ func (d *demonstration) run(ctx context.Context) (ok bool, err error) {
 		return false, err
 	}
 	cmp := wirediff.Compare(old.Packets, now.Packets, wirediff.Options{})
-	d.heading("The packets of both runs, compared")
+	d.heading("The packets of both runs, compared, each with its acknowledgement")
 	if err := cmp.WriteText(d.out); err != nil {
 		return false, err
 	}

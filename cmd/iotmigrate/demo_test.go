@@ -71,7 +71,7 @@ func TestDemoFindsAnotherByte(t *testing.T) {
 	for _, want := range []string{
 		"One byte of a payload is now changed",
 		`FAILED: the programs differ on the wire. First difference: packet 5, PUBLISH sent "sdk/test/Go" (client "basicPubSub"): payload from byte 13`,
-		`"{\"message\": \"hello World!\", \"sequence\": 0}"`,
+		`{"message": "hello World!", "sequence": 0}`,
 		"packets equal             4 of 12\n",
 	} {
 		if !strings.Contains(out.String(), want) {

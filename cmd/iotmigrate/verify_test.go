@@ -66,8 +66,8 @@ func TestVerifyDiffers(t *testing.T) {
 	for _, want := range []string{
 		"PUBLISH sent       2     2     0\n",
 		`first difference: packet 5, PUBLISH sent "sdk/test/Go" (client "basicPubSub"): payload from byte 13`,
-		`  old: → PUBLISH c2 "sdk/test/Go" QoS 1 42 bytes "{\"message\": \"Hello World!\", \"sequence\": 0}"`,
-		`  new: → PUBLISH c2 "sdk/test/Go" QoS 1 42 bytes "{\"message\": \"hello World!\", \"sequence\": 0}"`,
+		`  old: → PUBLISH c2 "sdk/test/Go" QoS 1 42 bytes ` + "`" + `{"message": "Hello World!", "sequence": 0}` + "`",
+		`  new: → PUBLISH c2 "sdk/test/Go" QoS 1 42 bytes ` + "`" + `{"message": "hello World!", "sequence": 0}` + "`",
 		"differ on the wire in 4 places",
 	} {
 		if !strings.Contains(stdout, want) {

@@ -3,6 +3,7 @@ package wirediff
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/portage-iot/awsiot/iotlocal/record"
@@ -51,8 +52,14 @@ type Line struct {
 	Packet record.Packet
 }
 
-// String is the packet for people, without the number.
-func (l Line) String() string { return l.Packet.String() }
+// String is the packet for people, without the number. JSON payloads stand in back quotes: escapes make them hard to read.
+func (l Line) String() string {
+	s, payload := l.Packet.String(), string(l.Packet.Payload)
+	if strings.Contains(payload, `"`) && strconv.CanBackquote(payload) {
+		s = strings.Replace(s, strconv.Quote(payload), "`"+payload+"`", 1)
+	}
+	return s
+}
 
 // Lines numbers the packets of a record that take part: all but transport events and pings.
 func Lines(ps []record.Packet) []Line {

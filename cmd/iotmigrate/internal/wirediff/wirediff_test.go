@@ -353,6 +353,22 @@ first difference: packet 9, PUBLISH sent "a/2" (client "dev"): payload from byte
 	}
 }
 
+func TestLine(t *testing.T) {
+	for payload, want := range map[string]string{
+		`plain`:          `"plain"`,
+		`{"a": 1}`:       "`{\"a\": 1}`",
+		"{\"a\": `1`}":   "\"{\\\"a\\\": `1`}\"",
+		"\"two\nlines\"": `"\"two\nlines\""`,
+		"\xff\"":         "0xff22",
+	} {
+		var l log
+		l.publish("c1", "t", payload)
+		if got := Lines(l)[0].String(); !strings.HasSuffix(got, " bytes "+want) {
+			t.Errorf("%q is shown as %s, want %s", payload, got, want)
+		}
+	}
+}
+
 func FuzzPayload(f *testing.F) {
 	for _, s := range []string{`{"clientToken":"a","timestamp":1}`, `[1,{"a":null}]`, `"x"`, ``, `{`, `1 2`, "\xff"} {
 		f.Add(s, s+" ")
