@@ -1,7 +1,9 @@
 package awsiot
 
 import (
-	"fmt"
+	"math"
+	"reflect"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -50,8 +52,9 @@ func KeepAliveV1(s int) time.Duration {
 }
 
 // PayloadV1 returns the bytes that v1 sent for a payload: text as it is, []byte as it is (not
-// copied), numbers in decimal as Python prints them, nothing for nil. Other types are a
-// *ValidationError, as v1 raised a TypeError.
+// copied), numbers in decimal as Python prints them, True and False for bool, nothing for nil.
+// Types of these kinds, as json.RawMessage, count as the kind. Others are a *ValidationError,
+// as v1 raised a TypeError.
 func PayloadV1(x any) ([]byte, error) {
 	switch v := x.(type) {
 	case nil:
@@ -60,37 +63,46 @@ func PayloadV1(x any) ([]byte, error) {
 		return v, nil
 	case string:
 		return []byte(v), nil
-	case float64:
-		return pythonFloat(v, 64), nil
-	case float32:
-		return pythonFloat(float64(v), 32), nil
-	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
-		return fmt.Append(nil, v), nil
 	}
-	return nil, invalid("Payload", "%T is neither string, []byte, integer, float nor nil", x)
-}
-
-// pythonFloat formats f as Python's str does: 1.0, 0.1, 1e+16, 1e-05, inf, nan.
-func pythonFloat(f float64, bits int) []byte {
-	b := strconv.AppendFloat(nil, f, 'g', -1, bits)
-	s := string(b)
-	switch s {
-	case "+Inf":
-		return []byte("inf")
-	case "-Inf":
-		return []byte("-inf")
-	case "NaN":
-		return []byte("nan")
-	}
-	// Python switches to exponents at 1e16 and below 1e-4, Go at 1e21 and below 1e-4.
-	if a := max(f, -f); a != 0 && (a >= 1e16 || a < 1e-4) {
-		return strconv.AppendFloat(nil, f, 'e', -1, bits)
-	}
-	b = strconv.AppendFloat(nil, f, 'f', -1, bits)
-	for _, c := range b {
-		if c == '.' {
-			return b
+	switch v := reflect.ValueOf(x); v.Kind() {
+	case reflect.String:
+		return []byte(v.String()), nil
+	case reflect.Bool: // Python's bool is an int that prints as a word
+		if v.Bool() {
+			return []byte("True"), nil
+		}
+		return []byte("False"), nil
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return strconv.AppendInt(nil, v.Int(), 10), nil
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		return strconv.AppendUint(nil, v.Uint(), 10), nil
+	case reflect.Float32, reflect.Float64:
+		return pythonFloat(v.Float(), v.Type().Bits()), nil
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			return v.Bytes(), nil
 		}
 	}
-	return append(b, ".0"...)
+	return nil, invalid("Payload", "%T is neither string, []byte, integer, float, bool nor nil", x)
+}
+
+// pythonFloat returns the text of Python's repr: the shortest digits that give the value back, with an
+// exponent below 1e-4 and from 1e16 on, and ".0" after a whole number.
+func pythonFloat(f float64, bits int) []byte {
+	switch {
+	case math.IsNaN(f):
+		return []byte("nan")
+	case math.IsInf(f, 1):
+		return []byte("inf")
+	case math.IsInf(f, -1):
+		return []byte("-inf")
+	}
+	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
+		return strconv.AppendFloat(nil, f, 'e', -1, bits)
+	}
+	b := strconv.AppendFloat(nil, f, 'f', -1, bits)
+	if !slices.Contains(b, '.') {
+		b = append(b, ".0"...)
+	}
+	return b
 }

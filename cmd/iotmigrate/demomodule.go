@@ -10,7 +10,6 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"reflect"
@@ -18,6 +17,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/portage-iot/awsiot/cmd/iotmigrate/internal/replay"
 	"github.com/portage-iot/awsiot/iotlocal"
 )
 
@@ -37,14 +37,14 @@ func sourceDir(ctx context.Context) (string, error) {
 			return dir, nil
 		}
 	}
-	if out, err := goOutput(ctx, "", nil, "list", "-m", "-f", "{{.Dir}}", modulePath()); err == nil {
+	if out, err := replay.Go(ctx, "", nil, "list", "-m", "-f", "{{.Dir}}", modulePath()); err == nil {
 		if dir := strings.TrimSpace(out); isSource(dir) {
 			return dir, nil
 		}
 	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Path == modulePath() && strings.HasPrefix(info.Main.Version, "v") {
 		var m struct{ Dir string }
-		out, err := goOutput(ctx, "", nil, "mod", "download", "-json", info.Main.Path+"@"+info.Main.Version)
+		out, err := replay.Go(ctx, "", nil, "mod", "download", "-json", info.Main.Path+"@"+info.Main.Version)
 		if err == nil && json.Unmarshal([]byte(out), &m) == nil && isSource(m.Dir) {
 			return m.Dir, nil
 		}
@@ -127,23 +127,8 @@ func (m *demoModule) build(ctx context.Context, which string) (string, error) {
 	if runtime.GOOS == "windows" {
 		out += ".exe"
 	}
-	_, err := goOutput(ctx, m.dir, m.environ(), "build", "-buildvcs=false", "-o", out, "./"+which)
+	_, err := replay.Go(ctx, m.dir, m.environ(), "build", "-buildvcs=false", "-o", out, "./"+which)
 	return out, err
-}
-
-// goOutput runs the go command and returns what it printed.
-func goOutput(ctx context.Context, dir string, env []string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir, cmd.Env = dir, env
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", context.Cause(ctx)
-		}
-		return "", fmt.Errorf("go %s: %w\n%s", args[0], err, strings.TrimSpace(stderr.String()))
-	}
-	return stdout.String(), nil
 }
 
 // errNothingToMutate is what mutate says of a program without a payload that it knows.

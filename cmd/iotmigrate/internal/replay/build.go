@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // Build makes an executable of what: a directory with a Go program, a package as the go command names it, or an
@@ -40,7 +41,7 @@ func Build(ctx context.Context, what, dir, file string) (path string, err error)
 
 // goBuild builds the one program that pattern names.
 func goBuild(ctx context.Context, in, pattern, dir, file string) (string, error) {
-	list, err := goCommand(ctx, in, "list", "-f", "{{.Name}}\t{{.ImportPath}}", "--", pattern)
+	list, err := Go(ctx, in, nil, "list", "-f", "{{.Name}}\t{{.ImportPath}}", "--", pattern)
 	if err != nil {
 		return "", err
 	}
@@ -67,16 +68,19 @@ func goBuild(ctx context.Context, in, pattern, dir, file string) (string, error)
 	}
 	out := filepath.Join(dir, file)
 	// Without the version stamp: a work tree of somebody else's would make git, and with it the build, fail.
-	if _, err := goCommand(ctx, in, "build", "-buildvcs=false", "-o", out, "--", programs[0]); err != nil {
+	if _, err := Go(ctx, in, nil, "build", "-buildvcs=false", "-o", out, "--", programs[0]); err != nil {
 		return "", err
 	}
 	return out, nil
 }
 
-// goCommand runs the go command; its error carries what it printed.
-func goCommand(ctx context.Context, dir string, args ...string) (string, error) {
+// Go runs the go command in a directory and returns what it printed; its error carries what it printed to stderr. env nil
+// is the environment of the process. At the end of ctx the command is interrupted, so that it removes its temporary files.
+func Go(ctx context.Context, dir string, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, env
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 5 * time.Second // then it is killed
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
