@@ -28,9 +28,7 @@ func inEmptyTemp(t *testing.T) {
 			t.Error(err)
 		}
 		for _, e := range left {
-			if strings.HasPrefix(e.Name(), "iot") { // others are of the go command and test's own
-				t.Errorf("left behind: %s", e.Name())
-			}
+			t.Errorf("left behind: %s", e.Name())
 		}
 	})
 }

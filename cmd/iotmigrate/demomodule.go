@@ -115,10 +115,11 @@ func newDemoModule(dir, source string, env []string) (*demoModule, error) {
 	return &demoModule{dir: dir, env: env}, nil
 }
 
-// environ is the environment of the go command in the module.
+// environ is the environment of the go command in the module. Interrupted, it leaves its own temporary files behind: in
+// the module's directory they go with the rest.
 func (m *demoModule) environ() []string {
 	flags := strings.TrimSpace(os.Getenv("GOFLAGS") + " -mod=mod")
-	return append(append(os.Environ(), "GOWORK=off", "GOFLAGS="+flags), m.env...)
+	return append(append(os.Environ(), "GOWORK=off", "GOFLAGS="+flags, "GOTMPDIR="+m.dir), m.env...)
 }
 
 // build builds one of the programs and returns the path of the executable.

@@ -170,7 +170,7 @@ func recorded(p packet, dir wire.Direction, now time.Time) record.Packet {
 	case *codesPacket:
 		r.PacketID, r.Granted, r.Reason = p.id, p.codes, p.reason
 	case *disconnectPacket:
-		r.Code, r.Reason = p.code, p.reason
+		r.Code, r.Reason, r.SessionExpiry = p.code, p.reason, p.sessionExpiry
 	}
 	return r
 }

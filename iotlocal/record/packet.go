@@ -165,6 +165,9 @@ type Packet struct {
 	Code     wire.Code   `json:"code,omitempty"`    // CONNACK, PUBACK, DISCONNECT
 	Reason   string      `json:"reason,omitempty"`  // reason string, or why an event happened
 
+	// SessionExpiry is that of a DISCONNECT, in seconds; nil when it has none.
+	SessionExpiry *uint32 `json:"session_expiry,omitempty"`
+
 	Connect   *Connect   `json:"connect,omitempty"`
 	Connack   *Connack   `json:"connack,omitempty"`
 	Transport *Transport `json:"transport,omitempty"`

@@ -1,8 +1,10 @@
 // Package backoff computes how long to wait before the next connection
 // attempt: exponential growth with one of three kinds of jitter. The arithmetic
-// is that of aws-c-mqtt's MQTT 5 client, except that the decorrelated mode is
-// the real recurrence (the C client never stores the previous delay, so there
-// it equals full jitter).
+// is that of aws-c-mqtt's MQTT 5 client, with two exceptions. The decorrelated
+// mode is the real recurrence (the C client never stores the previous delay, so
+// there it equals full jitter). And the cap is applied before the draw: after it,
+// as there, nearly every delay of a long outage is exactly the cap, and a fleet
+// comes back in one storm.
 package backoff
 
 import (
@@ -16,12 +18,12 @@ import (
 type Mode int
 
 const (
-	// Full draws uniformly from the closed interval [0, Min*2^n], n being the
+	// Full draws uniformly from the closed interval [0, min(Min*2^n, Max)], n being the
 	// number of delays since the last Reset. The delay can be zero.
 	Full Mode = iota
 	// None takes Min*2^n.
 	None
-	// Decorrelated draws uniformly from [Min, 3*previous delay]; the first
+	// Decorrelated draws uniformly from [Min, min(3*previous delay, Max)]; the first
 	// delay counts Min as the previous one.
 	Decorrelated
 )
@@ -42,7 +44,6 @@ func (m Mode) String() string {
 // Backoff is the state of one sequence of delays. It is not locked: the loop
 // that reconnects owns it. Min and Max may be changed between calls; a negative
 // one counts as zero. Every delay is at most Max, also when Max is below Min.
-// As upstream, the cap is applied after the draw.
 type Backoff struct {
 	Mode     Mode
 	Min, Max time.Duration
@@ -66,9 +67,9 @@ func (b *Backoff) Next() time.Duration {
 		if b.n == 0 {
 			prev = lo
 		}
-		d = b.between(lo, triple(prev))
+		d = b.between(lo, min(triple(prev), hi))
 	default:
-		d = b.between(0, double(lo, b.n))
+		d = b.between(0, min(double(lo, b.n), hi))
 	}
 	d = min(d, hi)
 	b.prev = d

@@ -41,7 +41,9 @@ func Build(ctx context.Context, what, dir, file string) (path string, err error)
 
 // goBuild builds the one program that pattern names.
 func goBuild(ctx context.Context, in, pattern, dir, file string) (string, error) {
-	list, err := Go(ctx, in, nil, "list", "-f", "{{.Name}}\t{{.ImportPath}}", "--", pattern)
+	// An interrupted go build leaves its own temporary files behind: in dir they go with the rest.
+	env := append(os.Environ(), "GOTMPDIR="+dir)
+	list, err := Go(ctx, in, env, "list", "-f", "{{.Name}}\t{{.ImportPath}}", "--", pattern)
 	if err != nil {
 		return "", err
 	}
@@ -68,14 +70,14 @@ func goBuild(ctx context.Context, in, pattern, dir, file string) (string, error)
 	}
 	out := filepath.Join(dir, file)
 	// Without the version stamp: a work tree of somebody else's would make git, and with it the build, fail.
-	if _, err := Go(ctx, in, nil, "build", "-buildvcs=false", "-o", out, "--", programs[0]); err != nil {
+	if _, err := Go(ctx, in, env, "build", "-buildvcs=false", "-o", out, "--", programs[0]); err != nil {
 		return "", err
 	}
 	return out, nil
 }
 
 // Go runs the go command in a directory and returns what it printed; its error carries what it printed to stderr. env nil
-// is the environment of the process. At the end of ctx the command is interrupted, so that it removes its temporary files.
+// is the environment of the process. At the end of ctx the command is interrupted, so that it ends what it has started.
 func Go(ctx context.Context, dir string, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Env = dir, env
