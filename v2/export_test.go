@@ -1,5 +1,7 @@
 package awsiot
 
+import "github.com/portage-iot/awsiot/v2/internal/wire"
+
 // Transition reports whether the table has the transition that a "state" log record names.
 func Transition(from, to, trig string) bool {
 	for f := range transitions {
@@ -20,4 +22,10 @@ func GrantIDs(c *Client, n int) {
 		id, _ := c.table.Reserve(nil)
 		c.table.Release(id)
 	}
+}
+
+// ConnectOf returns the CONNECT that a client with these options sends first.
+func ConnectOf(o ClientOptions) ([]byte, error) {
+	c := NewClient(o)
+	return wire.AppendConnect(nil, c.connectPacket(&link{c: c}))
 }

@@ -223,7 +223,7 @@ func TestFault15ConnackRefusals(t *testing.T) {
 }
 
 // everyPacket is one of each packet that a broker may send, with every property.
-func everyPacket(t *testing.T) map[string][]byte {
+func everyPacket(t testing.TB) map[string][]byte {
 	props := func() *packets.Properties {
 		return &packets.Properties{ReasonString: "why", User: []packets.User{{Key: "k", Value: "v"}}}
 	}

@@ -40,8 +40,7 @@ const (
 
 // model is a broker that records, and what the test knows of every operation.
 type model struct {
-	w   *world
-	log *stateLog
+	w *world
 
 	mu         sync.Mutex
 	problems   []string

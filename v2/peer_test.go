@@ -138,7 +138,7 @@ func (p *peer) next() packets.Packet {
 	if err != nil {
 		return nil
 	}
-	return cp.Content.(packets.Packet)
+	return cp.Content
 }
 
 // expect reads one packet, which must be a P.

@@ -19,7 +19,7 @@ const (
 	maxFilters        = 1024
 	maxRemaining      = 268435455
 	maxKeepAlive      = 65535 * time.Second
-	maxSeconds        = math.MaxUint32 * time.Second
+	maxInterval       = math.MaxUint32 * time.Second
 )
 
 func invalid(field, format string, args ...any) *ValidationError {
@@ -48,13 +48,18 @@ func (o ClientOptions) Validate() error {
 			bad(s.field, "%s", err)
 		}
 	}
+	if a, ok := o.Auth.(CustomAuthorizer); (ok || checkString(o.Username) == "") && (!ok || a.problem() == "") {
+		if err := checkString(o.username()); err != "" { // with what the authorizer and the metrics add
+			bad("Username", "with what is added to it %s", err)
+		}
+	}
 	if len(o.Password) > maxString {
 		bad("Password", "is longer than %d bytes", maxString)
 	}
 	if o.KeepAlive > maxKeepAlive || o.KeepAlive > 0 && o.KeepAlive < time.Second {
 		bad("KeepAlive", "%v is outside 1s..65535s (negative: none)", o.KeepAlive)
 	}
-	if o.SessionExpiry < 0 || o.SessionExpiry > maxSeconds {
+	if o.SessionExpiry < 0 || o.SessionExpiry > maxInterval {
 		bad("SessionExpiry", "%v is outside 0..2^32-1 s", o.SessionExpiry)
 	}
 	if o.SessionBehavior < CleanSession || o.SessionBehavior > RejoinAlways {
@@ -147,7 +152,7 @@ func (w *Will) validate() error {
 	if len(w.Payload) > maxString {
 		return invalid("Will.Payload", "%d bytes; a will has at most %d", len(w.Payload), maxString)
 	}
-	if w.Delay != nil && (*w.Delay < 0 || *w.Delay > maxSeconds) {
+	if w.Delay != nil && (*w.Delay < 0 || *w.Delay > maxInterval) {
 		return invalid("Will.Delay", "%v is outside 0..2^32-1 s", *w.Delay)
 	}
 	return nil
@@ -199,7 +204,7 @@ func (p *PublishPacket) validate() *ValidationError {
 			return invalid("Payload", "is not valid UTF-8 although PayloadFormat says so")
 		}
 	}
-	if d := p.MessageExpiry; d != nil && (*d < 0 || *d > maxSeconds) {
+	if d := p.MessageExpiry; d != nil && (*d < 0 || *d > maxInterval) {
 		return invalid("MessageExpiry", "%v is outside 0..2^32-1 s", *d)
 	}
 	if p.ResponseTopic != "" {
@@ -272,7 +277,7 @@ func (p *DisconnectPacket) validate(announced time.Duration) error {
 		return invalid("ServerReference", "is for brokers to send")
 	}
 	if d := p.SessionExpiry; d != nil {
-		if *d < 0 || *d > maxSeconds {
+		if *d < 0 || *d > maxInterval {
 			return invalid("SessionExpiry", "%v is outside 0..2^32-1 s", *d)
 		}
 		if *d > 0 && announced == 0 {

@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"math"
 	"strings"
 
 	"github.com/portage-iot/awsiot/migrate/internal/edit"
@@ -161,7 +162,7 @@ func (r *region) splitHooks() {
 		}
 	}
 	r.config = append(config, hooks...)
-	firstOther := token.Pos(1 << 60)
+	firstOther := token.Pos(math.MaxInt)
 	fn := innermost(r.births[0].ctor.Cur)
 	for _, c := range r.occurrences() {
 		if innermost(c) == fn && c.Node().Pos() > r.births[0].ctor.Call.Pos() {
