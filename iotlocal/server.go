@@ -27,6 +27,7 @@ type Server struct {
 	broker   *broker.Broker
 	recorder *record.Recorder
 	faults   *Faults
+	clock    *Clock
 	shadows  *shadows
 
 	mu     sync.Mutex
@@ -87,10 +88,12 @@ func (s *Server) start(o Options) (err error) {
 	}
 	s.recorder = record.New(o.RecorderCap, o.RecorderBytes)
 	rules := fault.NewSet(topic.Match)
-	s.shadows = &shadows{service: shadow.NewService(o.ShadowLimits)}
+	s.clock = &Clock{}
+	s.shadows = &shadows{service: shadow.NewService(o.ShadowLimits), clock: s.clock}
 	s.broker = broker.New(broker.Options{Limits: o.Limits, Standard: o.Standard, Recorder: s.recorder,
-		Faults: rules, Logger: o.Logger, Services: map[string]broker.Service{thingsPrefix: s.shadows.handle}})
+		Faults: rules, Logger: o.Logger, Now: s.clock.Now, Services: map[string]broker.Service{thingsPrefix: s.shadows.handle}})
 	s.shadows.publish = s.broker.Publish
+	s.clock.broker = s.broker
 	s.faults = &Faults{Set: rules, broker: s.broker}
 
 	listen, addr := o.Listen, cmp.Or(o.ListenAddr, "localhost")

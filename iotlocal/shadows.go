@@ -18,6 +18,7 @@ const thingsPrefix = "$aws/things/"
 type shadows struct {
 	service *shadow.Service
 	publish func(*broker.Message) int
+	clock   *Clock
 
 	// order keeps the messages of one request together and those of two in the
 	// order of their versions. Publishing only puts messages into queues, so
@@ -34,7 +35,7 @@ func (s *shadows) handle(_ *broker.Client, m *broker.Message) {
 	}
 	op := map[topic.ShadowOp]shadow.Op{topic.ShadowGet: shadow.Get, topic.ShadowUpdate: shadow.Update,
 		topic.ShadowDelete: shadow.Delete}[t.Op]
-	now := time.Now()
+	now := s.clock.Now()
 	if err := t.Shadow.Validate(); err != nil {
 		bad := &shadow.Error{Code: 400, Message: "Invalid thing or shadow name"}
 		s.send(t.Shadow, []shadow.Event{s.service.Reject(op, m.Payload, now, bad)})
@@ -132,7 +133,7 @@ func (h *Shadow) do(op shadow.Op, payload []byte) ([]byte, error) {
 	if h.bad != nil {
 		return nil, h.bad
 	}
-	events, err := h.shadows.do(op, h.id, payload, time.Now())
+	events, err := h.shadows.do(op, h.id, payload, h.shadows.clock.Now())
 	if err != nil {
 		return nil, err
 	}

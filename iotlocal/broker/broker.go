@@ -48,6 +48,9 @@ type Broker struct {
 // New returns a running Broker without listeners.
 func New(o Options) *Broker {
 	o.Limits = o.Limits.withDefaults()
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -162,7 +165,7 @@ func (b *Broker) janitor() {
 	defer timer.Stop()
 	for {
 		b.logLosses()
-		next, any := b.expire(time.Now())
+		next, any := b.expire(b.opts.Now())
 		if any {
 			timer.Reset(next)
 		} else {
@@ -175,6 +178,13 @@ func (b *Broker) janitor() {
 			return
 		}
 	}
+}
+
+// Wake makes the broker do at once what is due by its clock, and returns when
+// that is done.
+func (b *Broker) Wake() {
+	b.expire(b.opts.Now())
+	signal(b.sweep) // the janitor waits for another time now
 }
 
 // expire does what is due and returns the time until the next thing is.
@@ -226,7 +236,7 @@ func (b *Broker) detach(c *conn, cause Cause) bool {
 	if s == nil || s.conn != c {
 		return false
 	}
-	now := time.Now()
+	now := b.opts.Now()
 	s.conn = nil
 	c.cause = cause
 	s.resume()

@@ -202,7 +202,7 @@ func (c *conn) setKeepAlive(seconds uint16, ack *connackPacket) {
 // and puts CONNACK and what the session owes into the outbox. It reports false
 // when the broker closes.
 func (b *Broker) attach(c *conn, p *connectPacket, ack *connackPacket, expiry time.Duration) bool {
-	now := time.Now()
+	now := b.opts.Now()
 	id := c.client.ID
 	b.mu.Lock()
 	if b.closed {

@@ -107,7 +107,7 @@ func (b *Broker) Cut(clientID string) int {
 // be sent are.
 func (b *Broker) LoseSessions() {
 	b.Cut("")
-	now := time.Now()
+	now := b.opts.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, s := range b.sessions {
@@ -165,7 +165,7 @@ func (b *Broker) Session(clientID string) (Session, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.sessions[clientID]
-	if s == nil || !s.lives(time.Now()) {
+	if s == nil || !s.lives(b.opts.Now()) {
 		return Session{}, false
 	}
 	out := Session{Connected: s.conn != nil, Queued: len(s.queue), Unacked: len(s.inflight), Expiry: s.expiry}

@@ -23,7 +23,7 @@ func (c *conn) handle(p packet) error {
 		return c.handlePublish(p)
 	case *ackPacket:
 		c.b.mu.Lock()
-		known := c.sess.conn != c || c.sess.acked(p.id, time.Now())
+		known := c.sess.conn != c || c.sess.acked(p.id, c.b.opts.Now())
 		c.b.mu.Unlock()
 		if !known {
 			c.b.log.Debug("iotlocal: PUBACK for an unknown packet identifier", "client", c.clientID(), "id", p.id)
@@ -67,7 +67,7 @@ func (c *conn) handlePublish(p *publishPacket) error {
 	if code.IsError() {
 		return c.refusePublish(p, code, reason)
 	}
-	now := time.Now()
+	now := c.b.opts.Now()
 	c.b.mu.Lock()
 	if c.sess.conn != c {
 		c.b.mu.Unlock()
@@ -155,7 +155,7 @@ func (c *conn) handleSubscribe(p *subscribePacket) error {
 		}
 		codes[i], reason = code, cmpText(reason, why)
 	}
-	now := time.Now()
+	now := c.b.opts.Now()
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
 	if c.sess.conn != c {

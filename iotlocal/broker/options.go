@@ -158,6 +158,9 @@ type Options struct {
 	// Logger gets connection events at debug level and losses at warning
 	// level; nil discards.
 	Logger *slog.Logger
+	// Now is the clock of expiries and delays of sessions, messages and wills;
+	// nil is time.Now. When it has jumped ahead, call Wake.
+	Now func() time.Time
 }
 
 // Cause says why a connection ended.

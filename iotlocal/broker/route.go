@@ -8,7 +8,7 @@ import (
 // Publish routes a message from the program around the server, as if from a
 // client that is nobody. It returns how many sessions it was queued for.
 func (b *Broker) Publish(m *Message) int {
-	now := time.Now()
+	now := b.opts.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m.received = now
@@ -18,7 +18,7 @@ func (b *Broker) Publish(m *Message) int {
 
 // sendTo puts a message to one connection past its subscriptions.
 func (b *Broker) sendTo(c *conn, m *Message) {
-	now := time.Now()
+	now := b.opts.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m.received = now

@@ -4,6 +4,7 @@
 package driver
 
 import (
+	"errors"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,12 +14,27 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
 // Target is the broker to connect to.
 type Target struct {
 	Addr string // host:port
 	CA   string // file with the certificate to trust; empty for plain TCP
+
+	// Reconnect, if above 0, makes the client take up its session again after
+	// it lost the connection, that long after each loss, without jitter.
+	// Drivers that cannot refuse to connect.
+	Reconnect time.Duration
+}
+
+// never is the error of a driver whose library has no way to reconnect.
+func (t Target) never() error {
+	if t.Reconnect > 0 {
+		return errors.New("driver: does not reconnect with a chosen delay")
+	}
+	return nil
 }
 
 // TLSConfig trusts the certificate of t.CA only.
@@ -82,9 +98,11 @@ type Dropper interface{ Dropped() uint64 }
 // drivers are the libraries and the calls of them, by the name that the -client
 // flag and the table use.
 var drivers = map[string]func(Target) Driver{
-	"v2":               func(t Target) Driver { return &v2{target: t, call: callFunc} },
-	"v2-block":         func(t Target) Driver { return &v2{target: t, call: callBlocking} },
-	"v2-async":         func(t Target) Driver { return &v2{target: t, call: callAsync} },
+	"v2":               func(t Target) Driver { return &v2{target: t, call: callFunc, flow: awsiot.FlowControlNone} },
+	"v2-block":         func(t Target) Driver { return &v2{target: t, call: callBlocking, flow: awsiot.FlowControlNone} },
+	"v2-aws":           func(t Target) Driver { return &v2{target: t, call: callFunc, flow: awsiot.FlowControlAWS} },
+	"v2-store":         func(t Target) Driver { return &v2{target: t, call: callFunc, flow: awsiot.FlowControlNone, store: true} },
+	"v2-async":         func(t Target) Driver { return &v2{target: t, call: callAsync, flow: awsiot.FlowControlNone} },
 	"paho.golang":      func(t Target) Driver { return &paho5{target: t} },
 	"autopaho":         func(t Target) Driver { return &autoPaho{target: t} },
 	"paho.mqtt.golang": func(t Target) Driver { return &paho3{target: t} },

@@ -16,6 +16,9 @@ type paho3 struct {
 }
 
 func (d *paho3) Connect(ctx context.Context, clientID string) error {
+	if err := d.target.never(); err != nil {
+		return err
+	}
 	o := mqtt.NewClientOptions().SetClientID(clientID).SetCleanSession(true).SetKeepAlive(keepAlive * time.Second).SetProtocolVersion(4)
 	if d.target.CA == "" {
 		o.AddBroker("tcp://" + d.target.Addr)
@@ -91,6 +94,9 @@ type atwat struct {
 }
 
 func (d *atwat) Connect(ctx context.Context, clientID string) (err error) {
+	if err := d.target.never(); err != nil {
+		return err
+	}
 	if d.target.CA == "" {
 		d.c, err = mqttgo.DialContext(ctx, "mqtt://"+d.target.Addr)
 	} else {

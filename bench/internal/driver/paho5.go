@@ -23,6 +23,9 @@ type paho5 struct {
 }
 
 func (d *paho5) Connect(ctx context.Context, clientID string) error {
+	if err := d.target.never(); err != nil {
+		return err
+	}
 	conn, err := d.target.Dial(ctx)
 	if err != nil {
 		return err
@@ -72,6 +75,9 @@ type autoPaho struct {
 }
 
 func (d *autoPaho) Connect(ctx context.Context, clientID string) error {
+	if err := d.target.never(); err != nil {
+		return err
+	}
 	u := &url.URL{Scheme: "mqtt", Host: d.target.Addr}
 	cfg := autopaho.ClientConfig{ServerUrls: []*url.URL{u}, KeepAlive: keepAlive, CleanStartOnInitialConnection: true,
 		ConnectTimeout: 5 * time.Second, ClientConfig: paho.ClientConfig{ClientID: clientID}}

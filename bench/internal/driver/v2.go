@@ -2,7 +2,9 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
 	"strconv"
 	"time"
 
@@ -32,11 +34,16 @@ func (c call) String() string {
 
 // v2 drives package awsiot with its default options: statistics, timeouts and
 // keep-alive on, no Store. Flow control is off, as it is by default for
-// endpoints that are not AWS: a hundred publishes a second are not the subject.
+// endpoints that are not AWS: a hundred publishes a second are the subject of
+// one driver only, as the file store is of another.
 type v2 struct {
 	target Target
 	call   call
-	c      *awsiot.Client
+	flow   awsiot.FlowControl
+	store  bool // NewFileStore in a folder of its own
+
+	dir string // of the store
+	c   *awsiot.Client
 }
 
 func (d *v2) options(clientID string) (awsiot.ClientOptions, error) {
@@ -48,9 +55,20 @@ func (d *v2) options(clientID string) (awsiot.ClientOptions, error) {
 	if err != nil {
 		return awsiot.ClientOptions{}, err
 	}
-	o := awsiot.ClientOptions{Endpoint: host, Port: n, ClientID: clientID, Auth: awsiot.PlainTCP(), FlowControl: awsiot.FlowControlNone}
+	o := awsiot.ClientOptions{Endpoint: host, Port: n, ClientID: clientID, Auth: awsiot.PlainTCP(), FlowControl: d.flow}
 	if d.target.CA != "" {
 		o.Auth, o.CAFile = awsiot.TLS(), d.target.CA
+	}
+	if d.target.Reconnect > 0 {
+		o.RetryJitterMode = awsiot.JitterNone
+		o.MinReconnectDelay, o.MaxReconnectDelay = d.target.Reconnect, d.target.Reconnect
+		o.SessionBehavior, o.SessionExpiry = awsiot.RejoinPostSuccess, time.Hour
+	}
+	if d.store {
+		if d.dir, err = os.MkdirTemp("", "bench-store"); err != nil {
+			return o, err
+		}
+		o.Store = awsiot.NewFileStore(d.dir)
 	}
 	return o, nil
 }
@@ -150,7 +168,13 @@ func (d *v2) Subscribe(ctx context.Context, filters []string, qos byte, h Handle
 // Dropped is the number of QoS 0 messages that found Inbound.MaxBytes full.
 func (d *v2) Dropped() uint64 { return d.c.Stats().InboundDropped }
 
-func (d *v2) Close(context.Context) error { return d.c.Close() }
+func (d *v2) Close(context.Context) error {
+	err := d.c.Close()
+	if d.dir != "" {
+		err = errors.Join(err, os.RemoveAll(d.dir))
+	}
+	return err
+}
 
 // inBatches cuts filters into SUBSCRIBE packets of 8, AWS IoT Core's limit.
 func inBatches(filters []string, f func(first int, fs []string) error) error {

@@ -4,6 +4,7 @@
 package measure
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,8 +21,10 @@ const (
 	Pub       Work = "pub"       // publish Count messages, at most Window unfinished
 	Recv      Work = "recv"      // receive Count messages that the null broker sends
 	Echo      Work = "echo"      // one QoS 0 message out and back at a time
-	Idle      Work = "idle"      // connect and subscribe Count clients, then do nothing
+	Idle      Work = "idle"      // connect and subscribe Clients clients, then do nothing
 	Reconnect Work = "reconnect" // loss of the connection to the next acknowledged publish
+	Resend    Work = "resend"    // Window unacknowledged publishes sent again on the next connection
+	Dispatch  Work = "dispatch"  // find the handler of a message among Topics filters, no network
 )
 
 // Spec is one workload.
@@ -32,11 +35,26 @@ type Spec struct {
 	Window int  `json:"window"`           // publishes in flight
 	Topics int  `json:"topics,omitempty"` // Recv: topics, each with a subscription and a handler
 	TLS    bool `json:"tls,omitempty"`
+
+	Clients int  `json:"clients,omitempty"` // Idle: how many; 0 means 1,000
+	Wild    bool `json:"wild,omitempty"`    // Dispatch: the filters have a wildcard
 }
 
 // String names the workload in a few characters.
 func (s Spec) String() string {
 	b := fmt.Sprintf("%s q%d %dB w%d", s.Work, s.QoS, s.Size, s.Window)
+	switch s.Work {
+	case Idle:
+		b = fmt.Sprintf("%s %d clients", s.Work, cmp.Or(s.Clients, 1000))
+	case Reconnect:
+		b = fmt.Sprintf("%s q%d %dB", s.Work, s.QoS, s.Size)
+	case Dispatch:
+		b = fmt.Sprintf("%s %d filters", s.Work, s.Topics)
+		if s.Wild {
+			b += " with +"
+		}
+		return b
+	}
 	if s.Topics > 1 {
 		b += fmt.Sprintf(" t%d", s.Topics)
 	}
@@ -55,6 +73,8 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("size %d: want 0 to 131072, the largest payload AWS IoT Core takes", s.Size)
 	case s.Window < 1 || s.Window > 65535:
 		return fmt.Errorf("window %d: want 1 to 65535", s.Window)
+	case s.Clients < 0 || s.Clients > 100_000:
+		return fmt.Errorf("clients %d: want 0 to 100000", s.Clients)
 	case s.Topics < 1 || s.Topics > 1<<16:
 		return fmt.Errorf("topics %d: want 1 to 65536", s.Topics)
 	}
@@ -75,6 +95,7 @@ type Result struct {
 	RSS    float64 `json:"rss_kib,omitempty"` // Idle: resident memory per client, KiB
 	Heap   float64 `json:"heap_kib,omitempty"`
 	Gos    float64 `json:"goroutines,omitempty"` // Idle: goroutines per client
+	Engine float64 `json:"engine_us,omitempty"`  // aws-crt: CPU of its AwsEventLoop threads alone per message, microseconds
 	Err    string  `json:"error,omitempty"`
 }
 

@@ -12,6 +12,13 @@
 //	           unacknowledged. The first 8 payload bytes are the sequence
 //	           number, big-endian, from 0.
 //	ctl/drop   the broker closes the TCP connection without DISCONNECT.
+//	ctl/hold   payload "count": from then on the broker acknowledges no
+//	           PUBLISH. When count of them have come it closes the TCP
+//	           connection and keeps the session (MQTT 5, until the client
+//	           connects again). When they have all come again it acknowledges
+//	           them and publishes to bench/held, at QoS 0, the nanoseconds from
+//	           the CONNECT to the last of them, or "error: ..." if one was
+//	           missing, doubled or without DUP.
 //	echo/...   the payload comes back on the same topic at QoS 0.
 package nullbroker
 
@@ -37,6 +44,7 @@ type Broker struct {
 	closed    bool
 	listeners []net.Listener
 	conns     map[*conn]struct{}
+	held      map[string]*hold // by client identifier, of clients that are not connected
 	wg        sync.WaitGroup
 }
 
@@ -60,7 +68,7 @@ func (b *Broker) Serve(l net.Listener) error {
 			}
 			return err
 		}
-		k := &conn{c: nc, in: make([]byte, firstBuffer), gone: make(chan struct{})}
+		k := &conn{broker: b, c: nc, in: make([]byte, firstBuffer), gone: make(chan struct{})}
 		if !b.add(k) {
 			nc.Close()
 			return nil
@@ -108,11 +116,14 @@ func (b *Broker) Close() error {
 // conn is one client. Its serve goroutine owns every field but those a blast
 // shares: c (under wmu for writing) and the channels.
 type conn struct {
-	c    net.Conn
-	in   []byte // read buffer
-	out  []byte // answers to the packets of the current read
-	v5   bool   // MQTT 5, else 3.1.1: known from CONNECT
-	open bool   // CONNECT has been seen
+	broker *Broker
+	c      net.Conn
+	in     []byte // read buffer
+	out    []byte // answers to the packets of the current read
+	v5     bool   // MQTT 5, else 3.1.1: known from CONNECT
+	open   bool   // CONNECT has been seen
+	client string // its client identifier
+	held   *hold  // nil: QoS 1 is acknowledged
 
 	wmu    sync.Mutex     // one Write at a time: answers and blasts
 	sem    chan struct{}  // places of the running QoS 1 blast, freed by PUBACKs

@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +25,11 @@ const (
 // dial starts a broker and connects to it.
 func dial(t *testing.T) net.Conn {
 	t.Helper()
+	return dialTo(t, start(t))
+}
+
+func start(t *testing.T) (addr string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +45,12 @@ func dial(t *testing.T) net.Conn {
 			t.Error("Serve:", err)
 		}
 	})
-	c, err := net.Dial("tcp", l.Addr().String())
+	return l.Addr().String()
+}
+
+func dialTo(t *testing.T, addr string) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +116,9 @@ func TestEndsTheConnection(t *testing.T) {
 		{"bad blast", connect5 + "\x30\x0f\x00\x09ctl/blast\x00abc"},
 		{"drop", connect5 + "\x30\x0b\x00\x08ctl/drop\x00"},
 		{"DISCONNECT", connect5 + "\xe0\x00"},
+		{"second CONNECT", connect5 + connect5},
+		{"client identifier beyond the packet", "\x10\x0e\x00\x04MQTT\x05\x02\x00\x00\x00\x00\x02l"},
+		{"bad hold", connect5 + "\x30\x0c\x00\x08ctl/hold\x000"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			k := dial(t)
@@ -170,6 +185,69 @@ func TestBlast(t *testing.T) {
 	}
 }
 
+// TestHold loses a session's acknowledgements with its connection and sends
+// again on the next: in full, with a fault, or after a clean start.
+func TestHold(t *testing.T) {
+	const (
+		keep  = "\x10\x0e\x00\x04MQTT\x05\x00\x00\x00\x00\x00\x01l" // connect5 without clean start
+		hold2 = "\x32\x0e\x00\x08ctl/hold\x00\x09\x002"
+		one   = "\x32\x06\x00\x01a\x00\x01\x00"
+		two   = "\x32\x06\x00\x01a\x00\x02\x00"
+		one2  = "\x3a\x06\x00\x01a\x00\x01\x00"
+		two2  = "\x3a\x06\x00\x01a\x00\x02\x00"
+		ack1  = "\x40\x02\x00\x01"
+		ack2  = "\x40\x02\x00\x02"
+	)
+	for _, c := range []struct{ name, connect, connack, in, acks, report string }{
+		{"all again", keep, "\x20\x03\x01\x00\x00", one2 + two2, ack1 + ack2, ""},
+		{"one twice", keep, "\x20\x03\x01\x00\x00", one2 + one2, ack1 + ack1, "error: identifier 1 came twice"},
+		{"without DUP", keep, "\x20\x03\x01\x00\x00", one + two2, ack1 + ack2, "error: identifier 1 came again without DUP"},
+		{"clean start", connect5, connack5, one + two, ack1 + ack2, "none"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			addr := start(t)
+			k := dialTo(t, addr)
+			send(t, k, keep)
+			want(t, k, connack5)
+			send(t, k, hold2)
+			want(t, k, "\x40\x02\x00\x09")
+			send(t, k, one+"\xc0\x00")
+			want(t, k, "\xd0\x00") // and no PUBACK
+			send(t, k, two)
+			if b, err := io.ReadAll(k); len(b) > 0 || err != nil {
+				t.Fatalf("after the last: % x, %v", b, err)
+			}
+			k = dialTo(t, addr)
+			send(t, k, c.connect)
+			want(t, k, c.connack)
+			send(t, k, c.in)
+			want(t, k, c.acks)
+			send(t, k, "\xe0\x00")
+			rest, err := io.ReadAll(k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.report == "none" {
+				if len(rest) > 0 {
+					t.Fatalf("% x after a clean start", rest)
+				}
+				return
+			}
+			head := "\x00\x0abench/held\x00"
+			if len(rest) < 2 || !bytes.HasPrefix(rest[2:], []byte(head)) {
+				t.Fatalf("no report: % x", rest)
+			}
+			report := string(rest[2+len(head):])
+			if c.report != "" && !strings.HasPrefix(report, c.report) {
+				t.Fatalf("report %q, want %q", report, c.report)
+			}
+			if ns, err := strconv.ParseInt(report, 10, 64); c.report == "" && (err != nil || ns <= 0 || ns > int64(time.Minute)) {
+				t.Fatalf("report %q: want nanoseconds", report)
+			}
+		})
+	}
+}
+
 func TestParseBlast(t *testing.T) {
 	o := blast{count: 10, qos: 1, size: 256, topics: 2, window: 100}
 	if got, err := parseBlast(o.String()); err != nil || got != o {
@@ -214,7 +292,7 @@ func FuzzParse(f *testing.F) {
 		if bytes.Contains(b, []byte("ctl/blast")) {
 			return // would start to send
 		}
-		k := &conn{}
+		k := &conn{broker: &Broker{}}
 		used, need, ok := k.parse(b)
 		if used > len(b) || need > maxPacket || ok && used < len(b) && need != 0 && need <= len(b)-used {
 			t.Fatalf("parse(% x) = %d, %d, %v", b, used, need, ok)

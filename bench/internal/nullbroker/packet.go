@@ -17,17 +17,7 @@ func (k *conn) packet(h byte, v []byte) bool {
 	}
 	switch typ {
 	case frame.Connect:
-		// protocol name "MQTT", then the version; nothing else is looked at
-		if len(v) < 7 || !bytes.Equal(v[:6], []byte("\x00\x04MQTT")) {
-			return false
-		}
-		k.open, k.v5 = true, v[6] == 5
-		if k.v5 {
-			// no properties: receive maximum 65,535, no topic aliases
-			k.out = append(k.out, frame.Connack<<4, 3, 0, 0, 0)
-		} else {
-			k.out = append(k.out, frame.Connack<<4, 2, 0, 0)
-		}
+		return k.connect(v)
 	case frame.Publish:
 		return k.publish(h, v)
 	case frame.Puback:
@@ -45,6 +35,38 @@ func (k *conn) packet(h byte, v []byte) bool {
 	return true
 }
 
+// connect looks at the protocol name "MQTT", the version, the clean start flag
+// and the client identifier, and at nothing else.
+func (k *conn) connect(v []byte) bool {
+	if k.open || len(v) < 12 || !bytes.Equal(v[:6], []byte("\x00\x04MQTT")) {
+		return false // a second CONNECT: [MQTT5-3.1.0-2]
+	}
+	k.open, k.v5 = true, v[6] == 5
+	clean, rest := v[7]&2 != 0, v[10:]
+	if k.v5 {
+		var ok bool
+		if rest, ok = afterProperties(rest); !ok || len(rest) < 2 {
+			return false
+		}
+	}
+	n := int(binary.BigEndian.Uint16(rest))
+	if len(rest) < 2+n {
+		return false
+	}
+	k.client = string(rest[2 : 2+n])
+	if !k.v5 {
+		k.out = append(k.out, frame.Connack<<4, 2, 0, 0)
+		return true
+	}
+	present := byte(0)
+	if k.resume(clean) {
+		present = 1
+	}
+	// no properties: receive maximum 65,535, no topic aliases
+	k.out = append(k.out, frame.Connack<<4, 3, present, 0, 0)
+	return true
+}
+
 func (k *conn) publish(h byte, v []byte) bool {
 	if len(v) < 2 {
 		return false
@@ -56,6 +78,9 @@ func (k *conn) publish(h byte, v []byte) bool {
 	}
 	topic, rest := v[2:2+tl], v[2+tl:]
 	if qos == 1 {
+		if k.held != nil {
+			return k.withhold(h, binary.BigEndian.Uint16(rest))
+		}
 		k.out = append(k.out, frame.Puback<<4, 2, rest[0], rest[1])
 		rest = rest[2:]
 	}
@@ -85,6 +110,8 @@ func (k *conn) control(topic string, payload []byte) bool {
 	switch {
 	case topic == "ctl/drop":
 		return false
+	case topic == "ctl/hold":
+		return k.startHold(string(payload))
 	case topic == "ctl/blast":
 		o, err := parseBlast(string(payload))
 		if err != nil {

@@ -1,6 +1,7 @@
 package work
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"runtime"
@@ -15,14 +16,11 @@ import (
 // settle is the time idle clients get to come to rest before they are weighed.
 const settle = 500 * time.Millisecond
 
-// idle connects Count clients (1,000 if 0), each with one subscription, and
+// idle connects Clients clients (1,000 if 0), each with one subscription, and
 // weighs them. Rate is connects with subscription per second, one after the
 // other, and the CPU time is that of one connect with subscription.
 func idle(ctx context.Context, o Options, r *measure.Result) error {
-	n := o.Count
-	if n == 0 {
-		n = 1000
-	}
+	n := cmp.Or(r.Clients, 1000)
 	runtime.GC()
 	runtime.GC()
 	rss, gos := residentKiB(), runtime.NumGoroutine()

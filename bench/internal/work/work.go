@@ -37,6 +37,10 @@ func Run(ctx context.Context, o Options, s measure.Spec) (measure.Result, error)
 		run = echo
 	case measure.Idle:
 		run = idle
+	case measure.Reconnect:
+		run = reconnect
+	case measure.Resend:
+		run = resend
 	default:
 		return r, fmt.Errorf("no workload %q", s.Work)
 	}

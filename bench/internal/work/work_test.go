@@ -47,7 +47,7 @@ func TestRun(t *testing.T) {
 		{"receive", measure.Spec{Work: measure.Recv, QoS: 0, Size: 20, Window: 10, Topics: 1}, 200, false},
 		{"receive many topics", measure.Spec{Work: measure.Recv, QoS: 1, Size: 20, Window: 10, Topics: 20}, 200, false},
 		{"echo", measure.Spec{Work: measure.Echo, QoS: 0, Size: 20, Window: 1, Topics: 1}, 50, true},
-		{"idle", measure.Spec{Work: measure.Idle, QoS: 1, Size: 20, Window: 1, Topics: 1}, 5, true},
+		{"idle", measure.Spec{Work: measure.Idle, QoS: 1, Size: 20, Window: 1, Topics: 1, Clients: 5}, 5, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r, err := Run(t.Context(), Options{Client: "paho.golang", Target: at, Count: c.count}, c.spec)
