@@ -143,8 +143,10 @@ func (l *link) violation(err error) error {
 	var re *ReasonError
 	if errors.As(err, &re) {
 		code = byte(re.Code)
+		err = fmt.Errorf("%w: %w", err, ErrProtocol)
+	} else {
+		err = opError("connection", "", protocolError(err))
 	}
-	err = protocolError(err)
 	l.c.mu.Lock()
 	l.hangUp(&wire.Disconnect{Code: code}, err)
 	l.c.unlock()

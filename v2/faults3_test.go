@@ -81,7 +81,7 @@ func TestFault20BrokerExceedsReceiveMaximum(t *testing.T) {
 		p.expectEnd()
 		synctest.Wait()
 		equal(t, "events", w.events.take()[2:], []string{"1", "2", "q0",
-			"disconnection: protocol error: awsiot: connection: receive maximum exceeded (0x93): the broker sent more QoS 1 messages than ReceiveMaximum allows"})
+			"disconnection: awsiot: connection: receive maximum exceeded (0x93): the broker sent more QoS 1 messages than ReceiveMaximum allows: protocol error"})
 		for _, ack := range held {
 			if err := ack(); !errors.Is(err, awsiot.ErrAckLost) {
 				t.Errorf("ack: %v", err)

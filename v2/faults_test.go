@@ -93,6 +93,7 @@ func (n *node) up() *node {
 	if err := n.StartAndWait(within(time.Hour)); err != nil {
 		n.e.t.Fatal(err)
 	}
+	synctest.Wait() // the event has been seen
 	return n
 }
 

@@ -64,7 +64,7 @@ func (c *chaos) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			for _, l := range c.live {
-				c.injected[kindOf(l.handle.Rule())] += l.handle.Hits()
+				c.account(l.handle)
 			}
 			c.rules.Clear()
 			c.broker.RefuseConnections(0)
@@ -72,16 +72,8 @@ func (c *chaos) run(ctx context.Context) {
 			return
 		case <-time.After(time.Duration(c.rand.Int64N(int64(2 * c.pause)))):
 		}
-		now := time.Now()
-		c.live = slices.DeleteFunc(c.live, func(l liveRule) bool {
-			if now.After(l.until) {
-				c.injected[kindOf(l.handle.Rule())] += l.handle.Hits()
-				l.handle.Remove()
-				return true
-			}
-			return false
-		})
-		if now.After(c.sessions) {
+		c.expire()
+		if time.Now().After(c.sessions) {
 			c.loseSessions(ctx)
 			c.sessions = time.Now().Add(2 * time.Second)
 			continue
@@ -123,6 +115,28 @@ func (c *chaos) inject(kind string) {
 	}
 }
 
+// expire takes out the rules whose time is over.
+func (c *chaos) expire() {
+	now := time.Now()
+	c.live = slices.DeleteFunc(c.live, func(l liveRule) bool {
+		if now.After(l.until) {
+			c.account(l.handle)
+			l.handle.Remove()
+			return true
+		}
+		return false
+	})
+}
+
+// account counts what a rule has done; a half-open link is one fault, however much went into it.
+func (c *chaos) account(h *fault.Handle) {
+	kind, n := kindOf(h.Rule()), h.Hits()
+	if h.Rule().Times == 0 {
+		n = min(n, 1)
+	}
+	c.injected[kind] += n
+}
+
 // kindOf is the kind that a rule was made of.
 func kindOf(r fault.Rule) string {
 	for kind, k := range ruleKinds {
@@ -140,13 +154,19 @@ func (c *chaos) loseSessions(ctx context.Context) {
 	c.broker.LoseSessions()
 	c.injected["sessions lost"]++
 	c.ledger.lost()
+	deadline := time.Now().Add(settleTime)
 	for i := 0; i < len(c.subscribers); {
 		if s, ok := c.broker.Session(c.subscribers[i]); ok && len(s.Subscriptions) > 0 {
 			i++
 			continue
 		}
+		if time.Now().After(deadline) {
+			c.err = fmt.Errorf("%s has not subscribed again %v after its session was lost", c.subscribers[i], settleTime)
+			return
+		}
 		select {
 		case <-time.After(5 * time.Millisecond):
+			c.expire()
 		case <-ctx.Done():
 			return // settle waits for them
 		}

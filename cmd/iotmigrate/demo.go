@@ -161,7 +161,7 @@ func (d *demonstration) play(ctx context.Context, m *demoModule, which, name str
 	if err != nil {
 		return nil, err
 	}
-	for line := range strings.Lines(run.Output) {
+	for line := range strings.Lines(run.Stdout + run.Stderr) {
 		d.printf("  | %s", line)
 	}
 	d.printf("ended after %.1f s\n", run.Took.Seconds())

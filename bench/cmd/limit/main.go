@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
 	"time"
@@ -25,7 +26,7 @@ const shortest = 200 * time.Millisecond
 func main() {
 	var t driver.Target
 	var s measure.Spec
-	mode := flag.String("mode", "batch", "batch, syscall, pingpong or recv")
+	mode := flag.String("mode", "batch", "batch, syscall, pingpong, recv, redial or resend")
 	flag.StringVar(&t.Addr, "addr", "", "address of the null broker")
 	flag.StringVar(&t.CA, "ca", "", "certificate to trust: use TLS")
 	flag.IntVar(&s.QoS, "qos", 1, "quality of service, 0 or 1")
@@ -42,6 +43,10 @@ func main() {
 		s.Work = measure.Recv
 	case limit.PingPong:
 		s.Window = 1
+	case limit.Dial:
+		s.Work = measure.Reconnect
+	case limit.Again:
+		s.Work = measure.Resend
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -61,6 +66,9 @@ func run(ctx context.Context, t driver.Target, mode limit.Mode, s measure.Spec, 
 	r := measure.Result{Client: "limit-" + string(mode), Spec: s}
 	if err := s.Validate(); err != nil {
 		return r, err
+	}
+	if mode == limit.Dial || mode == limit.Again {
+		return lose(ctx, t, mode, r, d)
 	}
 	nc, err := t.Dial(ctx)
 	if err != nil {
@@ -94,4 +102,39 @@ func run(ctx context.Context, t driver.Target, mode limit.Mode, s measure.Spec, 
 		}
 		count = int(float64(count) * 1.2 * float64(d) / float64(max(took, time.Millisecond)))
 	}
+}
+
+// lose measures the modes that make their own connections.
+func lose(ctx context.Context, t driver.Target, mode limit.Mode, r measure.Result, d time.Duration) (measure.Result, error) {
+	f, per := limit.Redial, 1
+	if mode == limit.Again {
+		f, per = limit.Resend, r.Window
+	}
+	dial := func() (net.Conn, error) {
+		c, err := t.Dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		// the raw code knows no context: its end is the connection's
+		if at, ok := ctx.Deadline(); ok {
+			err = c.SetDeadline(at)
+		}
+		return c, err
+	}
+	const fewest = 5
+	start := time.Now()
+	if err := f(dial, r.Spec, make([]time.Duration, fewest)); err != nil {
+		return r, err
+	}
+	each := max(time.Since(start)/fewest, time.Microsecond)
+	lat := make([]time.Duration, max(fewest, min(int(d/each), 5000)))
+	from := measure.Now(true)
+	if err := f(dial, r.Spec, lat); err != nil {
+		return r, errors.Join(err, context.Cause(ctx))
+	}
+	r.FromUsage(from, measure.Now(false), len(lat)*per, lat)
+	if mode == limit.Again {
+		r.Rate = float64(r.Window) / (r.P50 / 1e6)
+	}
+	return r, nil
 }

@@ -4,10 +4,10 @@
 package driver
 
 import (
-	"errors"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -98,10 +98,12 @@ type Dropper interface{ Dropped() uint64 }
 // drivers are the libraries and the calls of them, by the name that the -client
 // flag and the table use.
 var drivers = map[string]func(Target) Driver{
-	"v2":               func(t Target) Driver { return &v2{target: t, call: callFunc, flow: awsiot.FlowControlNone} },
-	"v2-block":         func(t Target) Driver { return &v2{target: t, call: callBlocking, flow: awsiot.FlowControlNone} },
-	"v2-aws":           func(t Target) Driver { return &v2{target: t, call: callFunc, flow: awsiot.FlowControlAWS} },
-	"v2-store":         func(t Target) Driver { return &v2{target: t, call: callFunc, flow: awsiot.FlowControlNone, store: true} },
+	"v2":       func(t Target) Driver { return &v2{target: t, call: callFunc, flow: awsiot.FlowControlNone} },
+	"v2-block": func(t Target) Driver { return &v2{target: t, call: callBlocking, flow: awsiot.FlowControlNone} },
+	"v2-aws":   func(t Target) Driver { return &v2{target: t, call: callFunc, flow: awsiot.FlowControlAWS} },
+	"v2-store": func(t Target) Driver {
+		return &v2{target: t, call: callFunc, flow: awsiot.FlowControlNone, store: true}
+	},
 	"v2-async":         func(t Target) Driver { return &v2{target: t, call: callAsync, flow: awsiot.FlowControlNone} },
 	"paho.golang":      func(t Target) Driver { return &paho5{target: t} },
 	"autopaho":         func(t Target) Driver { return &autoPaho{target: t} },

@@ -26,6 +26,8 @@ const (
 	Syscall  Mode = "syscall"  // one write per packet
 	PingPong Mode = "pingpong" // one packet out, one acknowledgement in
 	Receive  Mode = "recv"     // packets counted in the read buffer, QoS 1 answers written together
+	Dial     Mode = "redial"   // a new connection per message; see Redial
+	Again    Mode = "resend"   // unacknowledged packets on a second connection; see Resend
 )
 
 const (

@@ -83,7 +83,7 @@ func (d *Data) figure(c Cell, m func(measure.Result) float64, more bool) (float6
 }
 
 // metric is the figure of a Metric.
-func (d *Data) metric(c Cell, m Metric) (float64, bool) { return d.figure(c, m.of, m == Rate) }
+func (d *Data) metric(c Cell, m Metric) (float64, bool) { return d.figure(c, m.of, m.more()) }
 
 // Busy is the median of the spreads of all cells: above a half, other programs
 // have had more to say than the ones that were measured.
@@ -121,20 +121,25 @@ func (d *Data) spread(c Cell) float64 {
 }
 
 // cellOf finds what a row at a stage is compared with under a name: the raw
-// limit, a peer, the best of the peers, or v2's PublishFunc.
+// limit, a peer, the best of the peers, v2's PublishFunc or one filter.
 func (d *Data) cellOf(r Row, s Stage, than string, m Metric) (Cell, bool) {
 	switch than {
 	case theLimit:
-		return r.Limit, true
+		return r.Limit, r.Limit != Cell{}
 	case byFunc:
 		return Cell{"v2", r.V2.Spec}, true
+	case oneFilter:
+		return r.overOne(), true
 	case bestGoPeer:
 		var best Cell
 		var at float64
 		for _, p := range r.vs(s) {
+			if p == CRT {
+				continue
+			}
 			c := Cell{p, r.V2.Spec}
 			v, ok := d.metric(c, m)
-			if ok && (best.Peer == "" || (m == Rate) == (v > at)) {
+			if ok && (best.Peer == "" || m.more() == (v > at)) {
 				best, at = c, v
 			}
 		}
@@ -169,12 +174,17 @@ const none = 0.02
 // (a limit from above is raised). known is false when a figure is missing.
 func (d *Data) Met(r Row, s Stage, f Floor, slack float64) (met, known bool) {
 	v, ok := d.ratio(r, s, f.Than, f.Metric)
+	if f.Metric.exact() {
+		slack = 1
+	}
 	switch {
 	case !ok:
 		return false, false
-	case f.Metric == Rate:
+	case f.Only:
+		return true, true
+	case f.Metric.more():
 		return v >= f.Value*slack, true
-	case f.Metric == Allocs:
+	case f.Metric == Allocs || f.Metric == Goroutines:
 		return v <= f.Value/slack+none, true
 	default:
 		return v <= f.Value/slack, true
@@ -189,7 +199,11 @@ func floors(r Row, s Stage) []Floor {
 		if f.Stage > s {
 			continue
 		}
-		if i := slices.IndexFunc(out, func(g Floor) bool { return g.Metric == f.Metric && g.Than == f.Than }); i >= 0 {
+		if f.Only {
+			out = append(out, f)
+			continue
+		}
+		if i := slices.IndexFunc(out, func(g Floor) bool { return !g.Only && g.Metric == f.Metric && g.Than == f.Than }); i >= 0 {
 			out[i] = f
 			continue
 		}

@@ -11,111 +11,13 @@ import (
 	"github.com/portage-iot/awsiot/bench/internal/measure"
 )
 
-// Stage selects which rows run and which floors count.
-type Stage int
-
-// The stages, as the issues of the project name their figures.
-const (
-	First Stage = iota // the first numbers: v2, paho.golang and the raw limit
-	Core               // the complete core: every Go peer, and higher floors
-)
-
-// String returns the value of the -stage flag.
-func (s Stage) String() string {
-	switch s {
-	case First:
-		return "first"
-	case Core:
-		return "core"
-	}
-	return "unknown stage"
-}
-
-// Cell is one peer at one workload: what one process measures.
-type Cell struct {
-	Peer string // a name of package driver, or limit-MODE
-	Spec measure.Spec
-}
-
-// String names the cell; equal cells of several rows are measured once.
-func (c Cell) String() string { return c.Peer + " " + c.Spec.String() }
-
-// Metric is the figure of a Result that a row or a floor compares.
-type Metric int
-
-// The metrics.
-const (
-	Rate   Metric = iota // messages per second: more is better
-	P50                  // median time of one message: less is better
-	Allocs               // heap objects per message: less is better
-)
-
-func (m Metric) of(r measure.Result) float64 {
-	switch m {
-	case P50:
-		return r.P50
-	case Allocs:
-		return r.Allocs
-	default:
-		return r.Rate
-	}
-}
-
-// Names of what a row is compared with, besides peers.
-const (
-	theLimit   = "raw limit"
-	bestGoPeer = "best Go peer"
-	byFunc     = "PublishFunc"
-)
-
-// Floor is what a row has to reach.
-type Floor struct {
-	Stage  Stage
-	Metric Metric
-	Than   string  // theLimit, a peer, bestGoPeer, byFunc; empty for the figure itself
-	Value  float64 // at least (Rate), at most (P50, Allocs)
-}
-
-// Row is one line of the table.
-type Row struct {
-	Stage  Stage
-	Name   string // the workload in words
-	Call   string // the call of v2 that is measured
-	Metric Metric
-	V2     Cell
-	Limit  Cell
-	Peers  []string // drivers that run the same workload
-	More   []string // drivers that join at Core
-	Floors []Floor
-}
-
-// vs returns the peers of the row at a stage.
-func (r Row) vs(s Stage) []string {
-	if s >= Core {
-		return slices.Concat(r.Peers, r.More)
-	}
-	return r.Peers
-}
-
-// cells lists what has to be measured for the row.
-func (r Row) cells(s Stage) []Cell {
-	cs := []Cell{r.V2, r.Limit}
-	for _, p := range r.vs(s) {
-		cs = append(cs, Cell{p, r.V2.Spec})
-	}
-	for _, f := range r.Floors {
-		if f.Than == byFunc && f.Stage <= s {
-			cs = append(cs, Cell{"v2", r.V2.Spec})
-		}
-	}
-	return cs
-}
-
+// The peers. CRT is the npm package, which need not be there.
 const (
 	pahoGo   = "paho.golang"
 	autoPaho = "autopaho"
 	pahoMQTT = "paho.mqtt.golang"
 	atWat    = "at-wat/mqtt-go"
+	CRT      = "aws-crt (npm)"
 )
 
 func pub(qos, window int) measure.Spec {
@@ -131,63 +33,125 @@ func overTLS(s measure.Spec) measure.Spec {
 	return s
 }
 
-// Rows returns the rows of a stage. Floors are those of the project's issues
-// 2 (item 9) and 3 (item 6).
+func idle(clients int) measure.Spec {
+	return measure.Spec{Work: measure.Idle, QoS: 1, Size: 256, Window: 1, Topics: 1, Clients: clients}
+}
+
+func dispatch(filters int, wild bool) Cell {
+	return Cell{router, measure.Spec{Work: measure.Dispatch, Window: 1, Topics: filters, Wild: wild}}
+}
+
+// Rows returns the rows of a stage. Floors, and what to aim for, are those of
+// the project's issues 2 (item 9) and 3 (item 6).
 func Rows(s Stage) []Row {
-	one := []string{pahoGo}
-	others := []string{autoPaho, pahoMQTT, atWat}
-	rows := []Row{
-		{First, "QoS 1, one at a time", "Publish", P50,
-			Cell{"v2-block", pub(1, 1)}, Cell{"limit-pingpong", pub(1, 1)}, one, others,
-			[]Floor{{Core, P50, bestGoPeer, 1.1}, {Core, P50, theLimit, 1.6}, {First, Allocs, "", 0}}},
-		{First, "QoS 1, 100 in flight", "PublishFunc", Rate,
-			Cell{"v2", pub(1, 100)}, Cell{"limit-batch", pub(1, 100)}, one, others,
-			[]Floor{{First, Rate, theLimit, 0.45}, {First, Rate, pahoGo, 12}, {Core, Rate, theLimit, 0.60}, {Core, Rate, atWat, 10}}},
-		{First, "QoS 1, 100 goroutines", "Publish", Rate,
-			Cell{"v2-block", pub(1, 100)}, Cell{"limit-batch", pub(1, 100)}, one, nil,
-			[]Floor{{First, Rate, pahoGo, 8}, {First, Allocs, "", 0}, {Core, Rate, byFunc, 0.4}}},
-		{First, "QoS 1, 100 in flight", "PublishAsync", Rate,
-			Cell{"v2-async", pub(1, 100)}, Cell{"limit-batch", pub(1, 100)}, one, nil,
-			[]Floor{{Core, Rate, byFunc, 0.5}, {Core, Allocs, "", 1}}},
-		{Core, "QoS 1, 1,000 in flight", "PublishFunc", Rate,
-			Cell{"v2", pub(1, 1000)}, Cell{"limit-batch", pub(1, 1000)}, one, nil,
-			[]Floor{{Core, Rate, theLimit, 0.25}, {Core, Rate, pahoGo, 50}}},
-		{First, "QoS 0, done after the write", "PublishFunc", Rate,
-			Cell{"v2", pub(0, 1000)}, Cell{"limit-batch", pub(0, 1000)}, one, nil,
-			[]Floor{{Core, Rate, pahoGo, 15}, {Core, Rate, theLimit, 0.30}}},
-		{Core, "QoS 0, one at a time", "Publish", P50,
-			Cell{"v2-block", pub(0, 1)}, Cell{"limit-syscall", pub(0, 1)}, one, others,
-			[]Floor{{Core, P50, bestGoPeer, 1.1}, {Core, Allocs, "", 0}}},
-		{First, "receive QoS 0, one handler", "Handler", Rate,
-			Cell{"v2", recv(0, 1)}, Cell{"limit-recv", recv(0, 1)}, one, others,
-			[]Floor{{Core, Rate, pahoGo, 12}, {Core, Rate, theLimit, 0.22}, {Core, Allocs, "", 1}}},
-		{Core, "receive QoS 1, one handler", "Handler", Rate,
-			Cell{"v2", recv(1, 1)}, Cell{"limit-recv", recv(1, 1)}, one, others,
-			[]Floor{{Core, Rate, pahoGo, 12}, {Core, Rate, theLimit, 0.40}}},
-		{Core, "receive QoS 0, 1,000 handlers", "Handler", Rate,
-			Cell{"v2", recv(0, 1000)}, Cell{"limit-recv", recv(0, 1000)}, one, []string{pahoMQTT, atWat},
-			[]Floor{{Core, Rate, pahoGo, 100}, {Core, Rate, pahoMQTT, 100}, {Core, Rate, atWat, 40}}},
-		{First, "QoS 1, 100 in flight, TLS 1.3", "PublishFunc", Rate,
-			Cell{"v2", overTLS(pub(1, 100))}, Cell{"limit-batch", overTLS(pub(1, 100))}, one, nil,
-			[]Floor{{First, Rate, pahoGo, 8}, {Core, Rate, pahoGo, 12}, {Core, Rate, theLimit, 0.75}}},
-		{Core, "receive QoS 0, TLS 1.3", "Handler", Rate,
-			Cell{"v2", overTLS(recv(0, 1))}, Cell{"limit-recv", overTLS(recv(0, 1))}, one, nil,
-			[]Floor{{Core, Rate, pahoGo, 7}}},
+	rows := slices.Concat(publishing(), receiving(), living())
+	if s == Gate {
+		return gate(rows)
 	}
 	return slices.DeleteFunc(rows, func(r Row) bool { return r.Stage > s })
 }
 
-// Cells lists the cells of rows, each once, in the order of the rows.
-func Cells(rows []Row, s Stage) []Cell {
-	var out []Cell
-	seen := map[Cell]bool{}
-	for _, r := range rows {
-		for _, c := range r.cells(s) {
-			if !seen[c] {
-				seen[c] = true
-				out = append(out, c)
-			}
-		}
+// gate keeps what noise does not reach: times are out, and peers but
+// paho.golang, because a gate must be quick.
+func gate(rows []Row) []Row {
+	rows = slices.DeleteFunc(rows, func(r Row) bool { return !r.Gate })
+	for i := range rows {
+		r := &rows[i]
+		r.Peers = slices.DeleteFunc(r.Peers, func(p string) bool { return p != pahoGo })
+		r.More = nil
+		r.Floors = slices.DeleteFunc(r.Floors, func(f Floor) bool {
+			return f.Only || f.Metric == P50 && f.Than != oneFilter || !slices.Contains([]string{pahoGo, theLimit, byFunc, oneFilter, ""}, f.Than)
+		})
 	}
-	return out
+	return rows
+}
+
+func publishing() []Row {
+	one := []string{pahoGo}
+	others := []string{autoPaho, pahoMQTT, atWat}
+	reconnect := measure.Spec{Work: measure.Reconnect, QoS: 1, Size: 256, Window: 1, Topics: 1}
+	resend := measure.Spec{Work: measure.Resend, QoS: 1, Size: 256, Window: 10_000, Topics: 1}
+	return []Row{
+		{Stage: First, Name: "QoS 1, one at a time", Call: "Publish", Metric: P50,
+			V2: Cell{"v2-block", pub(1, 1)}, Limit: Cell{"limit-pingpong", pub(1, 1)}, Peers: one, More: others,
+			Floors: []Floor{floor(Core, P50, bestGoPeer, 1.1), floor(Core, P50, theLimit, 1.6), floor(First, Allocs, "", 0)}},
+		{Stage: First, Name: "QoS 1, 100 in flight", Call: "PublishFunc", Gate: true,
+			V2: Cell{"v2", pub(1, 100)}, Limit: Cell{"limit-batch", pub(1, 100)}, Peers: one, More: append(slices.Clone(others), CRT),
+			Floors: []Floor{floor(First, Rate, theLimit, 0.45), floor(Core, Rate, theLimit, 0.60).aim(0.90), floor(First, Rate, pahoGo, 12),
+				floor(Core, Rate, atWat, 10), floor(Core, Rate, CRT, 10), floor(Core, Engine, CRT, 1.0/8), floor(Core, Allocs, "", 0)}},
+		{Stage: First, Name: "QoS 1, 100 goroutines", Call: "Publish", Gate: true,
+			V2: Cell{"v2-block", pub(1, 100)}, Limit: Cell{"limit-batch", pub(1, 100)}, Peers: one,
+			Floors: []Floor{floor(First, Rate, pahoGo, 8), floor(Core, Rate, byFunc, 0.4), floor(First, Allocs, "", 0)}},
+		{Stage: First, Name: "QoS 1, 100 in flight", Call: "PublishAsync", Gate: true,
+			V2: Cell{"v2-async", pub(1, 100)}, Limit: Cell{"limit-batch", pub(1, 100)}, Peers: one,
+			Floors: []Floor{floor(Core, Rate, byFunc, 0.5), floor(Core, Allocs, "", 1)}},
+		{Stage: Core, Name: "QoS 1, 1,000 in flight", Call: "PublishFunc",
+			V2: Cell{"v2", pub(1, 1000)}, Limit: Cell{"limit-batch", pub(1, 1000)}, Peers: one,
+			Floors: []Floor{floor(Core, Rate, theLimit, 0.25).aim(0.50), floor(Core, Rate, pahoGo, 50)}},
+		{Stage: First, Name: "QoS 1, 100 in flight, TLS 1.3", Call: "PublishFunc",
+			V2: Cell{"v2", overTLS(pub(1, 100))}, Limit: Cell{"limit-batch", overTLS(pub(1, 100))}, Peers: one,
+			Floors: []Floor{floor(First, Rate, pahoGo, 8), floor(Core, Rate, theLimit, 0.75).aim(0.90), floor(Core, Rate, pahoGo, 12)}},
+		{Stage: First, Name: "QoS 0, done after the write", Call: "PublishFunc", Gate: true,
+			V2: Cell{"v2", pub(0, 1000)}, Limit: Cell{"limit-batch", pub(0, 1000)}, Peers: one,
+			Floors: []Floor{floor(Core, Rate, theLimit, 0.30).aim(0.50), floor(Core, Rate, pahoGo, 15).aim(40)}},
+		{Stage: Core, Name: "QoS 0, one at a time", Call: "Publish", Metric: P50,
+			V2: Cell{"v2-block", pub(0, 1)}, Limit: Cell{"limit-syscall", pub(0, 1)}, Peers: one, More: others,
+			Floors: []Floor{floor(Core, P50, bestGoPeer, 1.1), floor(Core, Allocs, "", 0)}},
+		{Stage: Core, Name: "QoS 1, 100 in flight, Store = NewFileStore", Call: "PublishFunc",
+			V2: Cell{"v2-store", pub(1, 100)}, Limit: Cell{"limit-batch", pub(1, 100)}, Peers: one,
+			Floors: []Floor{reported(Rate, byFunc)}},
+		{Stage: Core, Name: "QoS 1, FlowControlAWS: AWS IoT Core's 100 per second", Call: "PublishFunc",
+			V2:     Cell{"v2-aws", pub(1, 100)},
+			Floors: []Floor{floor(Core, Rate, "", 95), floor(Core, Ceiling, "", 105)}},
+		{Stage: Core, Name: "loss to the next acknowledgement, less the chosen delay (JitterNone)", Call: "Publish", Metric: P50,
+			V2: Cell{"v2-block", reconnect}, Limit: Cell{"limit-redial", reconnect},
+			Floors: []Floor{floor(Core, P50, theLimit, 3)}},
+		{Stage: Core, Name: "10,000 unacknowledged sent again on the next connection", Call: "PublishFunc", Metric: P50,
+			V2: Cell{"v2", resend}, Limit: Cell{"limit-resend", resend},
+			Floors: []Floor{floor(Core, P50, theLimit, 4)}},
+	}
+}
+
+func receiving() []Row {
+	one := []string{pahoGo}
+	others := []string{autoPaho, pahoMQTT, atWat}
+	rows := []Row{
+		{Stage: First, Name: "receive QoS 0, one handler", Call: "Handler", Gate: true,
+			V2: Cell{"v2", recv(0, 1)}, Limit: Cell{"limit-recv", recv(0, 1)}, Peers: one, More: others,
+			Floors: []Floor{floor(Core, Rate, theLimit, 0.22).aim(0.35), floor(Core, Rate, pahoGo, 12).aim(15), floor(Core, Allocs, "", 1)}},
+		{Stage: Core, Name: "receive QoS 1, one handler", Call: "Handler",
+			V2: Cell{"v2", recv(1, 1)}, Limit: Cell{"limit-recv", recv(1, 1)}, Peers: one, More: others,
+			Floors: []Floor{floor(Core, Rate, theLimit, 0.40), floor(Core, Rate, pahoGo, 12).aim(15), floor(Core, Allocs, "", 1)}},
+		{Stage: Core, Name: "receive QoS 0, one handler, TLS 1.3", Call: "Handler",
+			V2: Cell{"v2", overTLS(recv(0, 1))}, Limit: Cell{"limit-recv", overTLS(recv(0, 1))}, Peers: one,
+			Floors: []Floor{floor(Core, Rate, pahoGo, 7)}},
+		{Stage: Core, Name: "receive QoS 0, 1,000 handlers", Call: "Handler", Gate: true,
+			V2: Cell{"v2", recv(0, 1000)}, Limit: Cell{"limit-recv", recv(0, 1000)}, Peers: one, More: []string{pahoMQTT, atWat},
+			Floors: []Floor{floor(Core, Rate, pahoGo, 100), floor(Core, Rate, pahoMQTT, 100), floor(Core, Rate, atWat, 40)}},
+	}
+	for _, x := range []struct {
+		name string
+		n    int
+		wild bool
+		gate bool
+	}{
+		{"100 filters", 100, false, false}, {"10,000 filters", 10_000, false, true},
+		{"100 filters with +", 100, true, false}, {"10,000 filters with +", 10_000, true, true},
+	} {
+		rows = append(rows, Row{Stage: Core, Name: "dispatch over " + x.name, Call: "Handler (go test -bench Match ./v2/internal/router)", Metric: P50,
+			V2: dispatch(x.n, x.wild), Floors: []Floor{floor(Core, P50, oneFilter, 1.3)}, Gate: x.gate})
+	}
+	return rows
+}
+
+func living() []Row {
+	one := []string{pahoGo}
+	return []Row{
+		{Stage: Core, Name: "1,000 idle clients, connect and subscribe", Call: "StartAndWait, Subscribe", Metric: P50,
+			V2: Cell{"v2", idle(1000)}, Peers: one, Gate: true,
+			Floors: []Floor{floor(Core, P50, pahoGo, 0.7), floor(Core, RSS, "", 20).aim(13), floor(Core, Heap, "", 8).aim(4), floor(Core, Goroutines, "", 2)}},
+		{Stage: Core, Name: "300 idle clients, TLS 1.3", Call: "StartAndWait, Subscribe", Metric: P50,
+			V2: Cell{"v2", overTLS(idle(300))}, Peers: one,
+			Floors: []Floor{reported(P50, pahoGo), floor(Core, RSS, pahoGo, 1), floor(Core, Heap, pahoGo, 1), reported(RSS, ""), reported(Heap, ""), reported(Goroutines, "")}},
+	}
 }

@@ -16,7 +16,7 @@ import (
 type Options struct {
 	Client   string // name of the driver
 	Target   driver.Target
-	Count    int           // messages, or clients when idle; 0: as many as Duration takes
+	Count    int           // messages, or losses of the connection; 0: as many as Duration takes
 	Duration time.Duration // aimed length of the measured part
 	Profiles measure.Profiles
 }

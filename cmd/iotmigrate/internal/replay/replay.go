@@ -3,11 +3,12 @@ package replay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,10 +33,9 @@ type Options struct {
 
 // Run is what a program did.
 type Run struct {
-	Packets []record.Packet
-	Output  string // stdout and stderr, mixed as they came; the last MiB
-	Stdout  string
-	Took    time.Duration
+	Packets        []record.Packet
+	Stdout, Stderr string // the last MiB of each
+	Took           time.Duration
 }
 
 // Placeholders are replaced in arguments by the address of the server and the files of the thing.
@@ -93,7 +93,7 @@ func Record(ctx context.Context, name, path string, o Options) (run *Run, err er
 	run.Packets = server.Recorder().Packets()
 	if !connected(run.Packets) {
 		return run, fmt.Errorf("%s: never sent a CONNECT to %s:%d; do its arguments (%s) carry the address?%s",
-			name, server.Host(), server.TLSPort(), strings.Join(args, " "), excerpt(run.Output))
+			name, server.Host(), server.TLSPort(), strings.Join(args, " "), run.excerpt())
 	}
 	return run, nil
 }
@@ -105,18 +105,17 @@ func (r *Run) program(ctx context.Context, name, path string, args []string, tim
 	cmd := exec.CommandContext(limited, path, args...)
 	ownGroup(cmd)
 	cmd.WaitDelay = time.Second // a process that it left behind may hold the pipes
-	both := &buffer{}
-	stdout := &buffer{}
-	cmd.Stdout, cmd.Stderr = io.MultiWriter(stdout, both), both
+	stdout, stderr := &buffer{}, &buffer{}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
-	r.Output, r.Stdout = both.String(), stdout.String()
+	r.Stdout, r.Stderr = stdout.String(), stderr.String()
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", name, context.Cause(ctx))
 	case limited.Err() != nil && err != nil:
-		return fmt.Errorf("%s: %w within %v (verify needs a program that ends by itself)%s", name, ErrHangs, timeout, excerpt(r.Output))
+		return fmt.Errorf("%s: %w within %v (verify needs a program that ends by itself)%s", name, ErrHangs, timeout, r.excerpt())
 	case err != nil:
-		return fmt.Errorf("%s: %w%s", name, err, excerpt(r.Output))
+		return fmt.Errorf("%s: %w%s", name, err, r.excerpt())
 	}
 	return nil
 }
@@ -150,17 +149,24 @@ const (
 	tailLines = 9
 )
 
-// excerpt is the beginning and the end of a program's output as part of an error text.
-func excerpt(s string) string {
-	s = strings.TrimRight(s, "\n")
-	if s == "" {
-		return "; it printed nothing"
+// excerpt is the beginning and the end of what the program printed, as part of an error text.
+func (r *Run) excerpt() string {
+	text := ""
+	for _, stream := range []struct{ name, text string }{{"stdout", r.Stdout}, {"stderr", r.Stderr}} {
+		if s := strings.TrimRight(stream.text, "\n"); s != "" {
+			text += "; " + stream.name + ":\n\t" + strings.Join(shorten(strings.Split(s, "\n")), "\n\t")
+		}
 	}
-	lines := strings.Split(s, "\n")
-	if cut := len(lines) - headLines - tailLines; cut > 1 {
-		lines = append(append(lines[:headLines:headLines], fmt.Sprintf("(%d more lines)", cut)), lines[len(lines)-tailLines:]...)
+	return cmp.Or(text, "; it printed nothing")
+}
+
+// shorten cuts lines out of the middle.
+func shorten(lines []string) []string {
+	cut := len(lines) - headLines - tailLines
+	if cut <= 1 {
+		return lines
 	}
-	return "; it printed:\n\t" + strings.Join(lines, "\n\t")
+	return slices.Concat(lines[:headLines], []string{fmt.Sprintf("(%d more lines)", cut)}, lines[len(lines)-tailLines:])
 }
 
 // maxOutput is how much of a program's output is kept, in bytes: more is not shown anyway.

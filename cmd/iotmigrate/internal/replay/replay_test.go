@@ -113,8 +113,8 @@ func TestRecord(t *testing.T) {
 	if run.Packets[0].Transport.ClientCert != "device" {
 		t.Errorf("certificate of %q, want that of the thing", run.Packets[0].Transport.ClientCert)
 	}
-	if run.Stdout != "out\n" || !strings.Contains(run.Output, "out\n") || !strings.Contains(run.Output, "err\n") {
-		t.Errorf("stdout %q, all %q", run.Stdout, run.Output)
+	if run.Stdout != "out\n" || run.Stderr != "err\n" {
+		t.Errorf("stdout %q, stderr %q", run.Stdout, run.Stderr)
 	}
 	if !strings.HasPrefix(address, "localhost:") || run.Took <= 0 {
 		t.Errorf("address %q, took %v", address, run.Took)
@@ -139,10 +139,10 @@ func TestRecordErrors(t *testing.T) {
 		is    error
 		parts []string
 	}{
-		{role: "fail", parts: []string{"program fail: exit status 3; it printed:", "first line", "the reason"}},
+		{role: "fail", parts: []string{"program fail: exit status 3; stdout:\n\tfirst line; stderr:\n\tthe reason"}},
 		{role: "hang", o: Options{Timeout: 500 * time.Millisecond}, is: ErrHangs, parts: []string{"program hang: did not end within 500ms", "waiting"}},
 		{role: "silent", o: Options{Args: []string{"a b"}}, parts: []string{"program silent: never sent a CONNECT to localhost:", "(a b)", "it printed nothing"}},
-		{role: "chatty", parts: []string{"exit status 3", "more lines)", "too much"}},
+		{role: "chatty", parts: []string{"exit status 3", "more lines)", "stderr:\n\ttoo much"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.role, func(t *testing.T) {
@@ -158,8 +158,8 @@ func TestRecordErrors(t *testing.T) {
 					t.Errorf("no %q in %v", part, err)
 				}
 			}
-			if len(err.Error()) > 2000 || len(run.Output) > maxOutput {
-				t.Errorf("error of %d bytes, output of %d", len(err.Error()), len(run.Output))
+			if len(err.Error()) > 2000 || len(run.Stdout) > maxOutput {
+				t.Errorf("error of %d bytes, output of %d", len(err.Error()), len(run.Stdout))
 			}
 		})
 	}
@@ -187,9 +187,9 @@ func TestRecordKillsChildren(t *testing.T) {
 	if !errors.Is(err, ErrHangs) {
 		t.Fatal(err)
 	}
-	_, pid, ok := strings.Cut(run.Output, "child ")
+	_, pid, ok := strings.Cut(run.Stdout, "child ")
 	if !ok {
-		t.Fatalf("the child did not start: %q", run.Output)
+		t.Fatalf("the child did not start: %q", run.Stdout)
 	}
 	pid, _, _ = strings.Cut(pid, "\n")
 	// Killed and, without a parent, buried by init or left as a zombie: either way it does not run.

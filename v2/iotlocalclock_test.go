@@ -1,4 +1,4 @@
-package iotlocal_test
+package awsiot_test
 
 import (
 	"context"

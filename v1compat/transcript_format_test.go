@@ -1,0 +1,264 @@
+package v1compat_test
+
+// The recordings of the real v1 SDK: what is in a file, and the text forms in which the recording and the replay are
+// compared.
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// transcript is one recording. Seq is the position of an entry among all of its lists; it is a float so that a rule can
+// put an entry between two others.
+type transcript struct {
+	Scenario  string        `json:"scenario"`
+	Calls     []*trCall     `json:"api_calls"`
+	Packets   []*trPacket   `json:"packets"`
+	Callbacks []*trCallback `json:"callbacks"`
+}
+
+// trCall is a call, a constructor, or the assignment of a hook.
+type trCall struct {
+	Seq        float64         `json:"seq"`
+	T          float64         `json:"t"`
+	Object     string          `json:"object"`
+	Method     string          `json:"method"`
+	Args       []any           `json:"args"`
+	Kwargs     map[string]any  `json:"kwargs"`
+	Assign     string          `json:"assign"`
+	Value      any             `json:"value"`
+	Thread     string          `json:"thread"`
+	Returns    json.RawMessage `json:"returns"`
+	Raises     *trRaise        `json:"raises"`
+	Blocked    float64         `json:"blocked_s"`
+	EndSeq     float64         `json:"end_seq"`
+	EndT       float64         `json:"end_t"`
+	ReturnsRef string          `json:"returns_ref"`
+
+	after *trCallback // the callback it is made in, nil for the main thread
+}
+
+// trRaise is a Python exception.
+type trRaise struct {
+	Type    string `json:"type"`
+	Message string `json:"message"`
+}
+
+// main reports whether the call is one of the recorded program itself, not of one of its callbacks.
+func (c *trCall) main() bool { return c.Thread == "" || c.Thread == "main" }
+
+// String names the call as a program writes it.
+func (c *trCall) String() string {
+	if c.Assign != "" {
+		return fmt.Sprintf("%g %s.%s =", c.Seq, c.Object, c.Assign)
+	}
+	args, _ := json.Marshal(c.Args)
+	return fmt.Sprintf("%g %s.%s%s", c.Seq, c.Object, c.Method, args)
+}
+
+// outcome is what the call came to, as text.
+func (c *trCall) outcome() string {
+	if c.Raises != nil {
+		return "raises " + c.Raises.Type + ": " + c.Raises.Message
+	}
+	if r := string(c.Returns); r != "" && c.EndSeq > 0 {
+		return "returns " + r
+	}
+	if c.Thread == "" {
+		return "returns null" // constructors and assignments are logged without an outcome
+	}
+	return "never returns"
+}
+
+// trPacket is a packet, or an event of the recording proxy.
+type trPacket struct {
+	Seq            float64 `json:"seq"`
+	T              float64 `json:"t"`
+	Dir            string  `json:"dir"`
+	Type           string  `json:"type"`
+	Conn           int     `json:"conn"`
+	Topic          string  `json:"topic"`
+	QoS            int     `json:"qos"`
+	Retain         bool    `json:"retain"`
+	Dup            bool    `json:"dup"`
+	Payload        any     `json:"payload"`
+	Filters        []any   `json:"filters"`
+	Granted        []int   `json:"granted"`
+	MidRef         string  `json:"mid_ref"`
+	Proxy          string  `json:"proxy"`
+	TLS            bool    `json:"tls"`
+	SNI            string  `json:"sni"`
+	ALPN           string  `json:"alpn"`
+	ClientCert     bool    `json:"client_cert"`
+	Level          int     `json:"protocol_level"`
+	Clean          bool    `json:"clean_session"`
+	KeepAlive      int     `json:"keepalive"`
+	ClientID       string  `json:"client_id"`
+	Will           any     `json:"will"`
+	Username       *string `json:"username"`
+	Password       *string `json:"password"`
+	SessionPresent bool    `json:"session_present"`
+	ReturnCode     int     `json:"return_code"`
+}
+
+// ack reports whether the packet answers one of the other side.
+func (p *trPacket) ack() bool {
+	switch p.Type {
+	case "CONNACK", "PUBACK", "SUBACK", "UNSUBACK", "PUBREC", "PUBCOMP", "PINGRESP":
+		return true
+	}
+	return false
+}
+
+// metricsName is the user name of v1 and of this module: the form is compared, not the name of the SDK in it.
+var metricsName = regexp.MustCompile(`([?&])SDK=[^&]*&Version=[^&]*`)
+
+// randomID is the client id that both made up for an empty one.
+var randomID = regexp.MustCompile(`^paho/(<18 random chars>|[0-9A-F]{18})$`)
+
+// String is what of a packet of the client is compared.
+func (p *trPacket) String() string {
+	switch p.Type {
+	case "CONNECT":
+		will, _ := json.Marshal(p.Will)
+		user, password := "none", "none"
+		if p.Username != nil {
+			user = metricsName.ReplaceAllString(*p.Username, "${1}SDK")
+		}
+		if p.Password != nil {
+			password = *p.Password
+		}
+		return fmt.Sprintf("CONNECT %s clean=%v keep-alive=%d will=%s user=%s password=%s", randomID.ReplaceAllString(p.ClientID, "paho/random"), p.Clean, p.KeepAlive, will, user, password)
+	case "PUBLISH":
+		return fmt.Sprintf("PUBLISH %s qos=%d retain=%v dup=%v %s", p.Topic, p.QoS, p.Retain, p.Dup, canonical(p.Payload))
+	case "SUBSCRIBE":
+		var fs []string
+		for _, f := range p.Filters {
+			m, _ := f.(map[string]any)
+			fs = append(fs, fmt.Sprintf("%v qos=%v", m["filter"], m["qos"]))
+		}
+		return "SUBSCRIBE " + strings.Join(fs, ", ")
+	case "UNSUBSCRIBE":
+		return fmt.Sprintf("UNSUBSCRIBE %v", p.Filters)
+	}
+	return p.Type
+}
+
+// canonical is a payload in a form in which equal JSON values are equal texts. Tokens are text the recorder made up:
+// the replay puts its own names in their place.
+func canonical(payload any) string {
+	s, ok := payload.(string)
+	if !ok {
+		b, _ := json.Marshal(payload)
+		return string(b)
+	}
+	var v any
+	if (strings.HasPrefix(s, "{") || strings.HasPrefix(s, "[")) && json.Unmarshal([]byte(s), &v) == nil {
+		b, _ := json.Marshal(v)
+		return string(b)
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// trCallback is one call of a user's function.
+type trCallback struct {
+	Seq    float64        `json:"seq"`
+	T      float64        `json:"t"`
+	Name   string         `json:"name"`
+	Args   []any          `json:"args"`
+	Kwargs map[string]any `json:"kwargs"`
+	Thread string         `json:"thread"`
+}
+
+// String is what of a callback is compared; message ids are compared apart, as pairs.
+func (c *trCallback) String() string {
+	var out []string
+	for _, a := range c.Args {
+		switch a := a.(type) {
+		case map[string]any:
+			mid := "0"
+			if fmt.Sprint(a["mid"]) != "0" {
+				mid = "id"
+			}
+			out = append(out, fmt.Sprintf("%v %s qos=%v retain=%v dup=%v mid=%s", a["topic"], canonical(a["payload"]), a["qos"], a["retain"], a["dup"], mid))
+		default:
+			out = append(out, canonical(a))
+		}
+	}
+	if data, ok := c.Kwargs["data"]; ok {
+		b, _ := json.Marshal(data)
+		out = append(out, "data="+string(b))
+	}
+	return c.Name + "(" + strings.Join(out, "; ") + ")"
+}
+
+// loadTranscripts reads all recordings of a directory.
+func loadTranscripts(dir string) (map[string][]byte, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("no transcripts in %s", dir)
+	}
+	all := map[string][]byte{}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		all[strings.TrimSuffix(filepath.Base(name), ".json")] = b
+	}
+	return all, nil
+}
+
+// parseTranscript reads one recording and finds the callback in which each call of another thread was made: the last
+// one of that thread before it.
+func parseTranscript(b []byte) (*transcript, error) {
+	tr := &transcript{}
+	if err := json.Unmarshal(b, tr); err != nil {
+		return nil, err
+	}
+	for _, c := range tr.Calls {
+		if c.main() {
+			continue
+		}
+		for _, cb := range tr.Callbacks {
+			if cb.Thread == c.Thread && cb.Seq < c.Seq && (c.after == nil || cb.Seq > c.after.Seq) {
+				c.after = cb
+			}
+		}
+		if c.after == nil {
+			return nil, fmt.Errorf("call %v is in no callback", c)
+		}
+	}
+	return tr, nil
+}
+
+// foreign names the object of a recording that has no counterpart here yet, or "".
+func (tr *transcript) foreign() string {
+	for _, c := range tr.Calls {
+		if use, _ := c.Kwargs["useWebsocket"].(bool); use || slices.Contains(trWebsocketCalls, c.Method) {
+			return "websocket"
+		}
+		switch c.Object {
+		case "AWSIoTMQTTClient", "AWSIoTMQTTShadowClient", "deviceShadow":
+		default:
+			return c.Object
+		}
+	}
+	for _, p := range tr.Packets {
+		if strings.HasPrefix(p.Type, "WS_") {
+			return "websocket"
+		}
+	}
+	return ""
+}
+
+// trWebsocketCalls are calls that mean something with websockets only.
+var trWebsocketCalls = []string{"configureIAMCredentials"}
