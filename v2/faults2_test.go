@@ -186,9 +186,10 @@ func TestFault15ConnackRefusals(t *testing.T) {
 				n := e.client("c", nil)
 				n.rule(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.CONNACK, Times: 1, Action: iotlocal.Reject, Code: iotlocal.Code(code)})
 				n.PublishFunc(packet("t", "kept", 1), n.events.done("kept"))
+				failed := failures(n.Client)
 				_ = n.Start()
-				f, err := awaitFailure(n.Client)
-				began := time.Now()
+				f := <-failed
+				err, began := f.Err, time.Now()
 				if f.Connack == nil || byte(f.Connack.Code) != code || !strings.HasPrefix(err.Error(), "awsiot: connect: ") || !strings.Contains(err.Error(), fmt.Sprintf("(0x%02X)", code)) {
 					t.Errorf("%+v, %v", f, err)
 				}
@@ -209,11 +210,12 @@ func TestFault15ConnackRefusals(t *testing.T) {
 		for _, b := range [][]byte{{0x20, 2, 0, code}, {0x20, 3, 0, code, 0}} {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, nil)
+				failed := failures(w.client)
 				_ = w.client.Start()
 				p := w.raw()
 				expect[*packets.Connect](p)
 				p.send(b)
-				_, err := awaitFailure(w.client)
+				err := (<-failed).Err
 				if !errors.Is(err, awsiot.ErrProtocol) {
 					t.Errorf("% x: %v", b, err)
 				}

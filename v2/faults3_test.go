@@ -365,6 +365,7 @@ func TestFault23Certificates(t *testing.T) {
 						o.Auth = awsiot.TLS()
 					}
 				})
+				failed := failures(w.client)
 				_ = w.client.Start()
 				accept := func() *tls.Conn {
 					conn, err := w.ln.Accept()
@@ -382,7 +383,7 @@ func TestFault23Certificates(t *testing.T) {
 					_, _ = c.NetConn().Read(make([]byte, 100))
 					_ = c.Close()
 				}()
-				_, err := awaitFailure(w.client)
+				err := (<-failed).Err
 				var ce *awsiot.ConnectError
 				if !errors.As(err, &ce) || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "certificate") || ce.Connack != nil {
 					t.Errorf("%v", err)

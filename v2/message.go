@@ -13,7 +13,8 @@ import (
 type MessageHandler func(*Message)
 
 // Message is a received PUBLISH. It and its payload belong to the handler for good; where
-// several handlers match, all get the same one.
+// several handlers match, all get the same one. When many messages arrive at once, one that is kept
+// keeps a few of its neighbours in memory: at most 7, and the blocks of 4 KiB that hold their payloads.
 type Message struct {
 	Topic                   string
 	Payload                 []byte

@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,7 +28,7 @@ import (
 )
 
 type options struct {
-	rounds    int
+	rounds    int // 0: the stage's
 	dur       time.Duration
 	stage     string
 	only      string
@@ -39,9 +40,9 @@ type options struct {
 
 func main() {
 	var o options
-	flag.IntVar(&o.rounds, "rounds", 5, "how often every cell is measured")
-	flag.DurationVar(&o.dur, "dur", 300*time.Millisecond, "aimed length of one measurement; the raw limit runs for at least 200ms")
-	flag.StringVar(&o.stage, "stage", table.First.String(), "first (v2, paho.golang, raw limit) or core (every Go peer, all rows)")
+	flag.IntVar(&o.rounds, "rounds", 0, "how often every cell is measured; 0 means 5, or 3 for the gate")
+	flag.DurationVar(&o.dur, "dur", 0, "aimed length of one measurement, 0 means 300ms, or 150ms for the gate; the raw limit runs for at least 200ms")
+	flag.StringVar(&o.stage, "stage", table.First.String(), "first (v2, paho.golang, raw limit), core (every peer, all rows) or gate (few rows, for CI)")
 	flag.StringVar(&o.only, "only", "", "only rows whose workload and call contain this text")
 	flag.StringVar(&o.out, "o", "", "write the report as Markdown to this file, for example RESULTS.md")
 	flag.StringVar(&o.json, "json", "", "write every single result to this file, one JSON object per line")
@@ -58,15 +59,23 @@ func main() {
 	}
 }
 
-func (o options) rows() ([]table.Row, table.Stage, error) {
+// rows checks the options, fills in the defaults of the stage and selects.
+func (o *options) rows() ([]table.Row, table.Stage, error) {
 	stage := table.First
 	switch o.stage {
 	case table.First.String():
 	case table.Core.String():
 		stage = table.Core
+	case table.Gate.String():
+		stage = table.Gate
 	default:
-		return nil, stage, fmt.Errorf("-stage %q: want first or core", o.stage)
+		return nil, stage, fmt.Errorf("-stage %q: want first, core or gate", o.stage)
 	}
+	rounds, dur := 5, 300*time.Millisecond
+	if stage == table.Gate {
+		rounds, dur = 3, 150*time.Millisecond
+	}
+	o.rounds, o.dur = cmp.Or(o.rounds, rounds), cmp.Or(o.dur, dur)
 	rows := slices.DeleteFunc(table.Rows(stage), func(r table.Row) bool {
 		return !strings.Contains(strings.ToLower(r.Name+" "+r.Call), strings.ToLower(o.only))
 	})
@@ -88,6 +97,17 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
+	var notes []string
+	if slices.ContainsFunc(table.Cells(rows, stage), func(c table.Cell) bool { return c.Peer == table.CRT }) {
+		dir, how, err := table.FindCRT(ctx)
+		if err != nil {
+			return err
+		}
+		if dir == "" {
+			rows, notes = table.Without(rows, table.CRT), []string{how}
+		}
+	}
+	cells := table.Cells(rows, stage)
 	each, done, err := progress(o.json)
 	if err != nil {
 		return err
@@ -95,12 +115,11 @@ func run(ctx context.Context, o options) (err error) {
 	defer func() { err = errors.Join(err, done()) }()
 	machine := table.Machine()
 	fmt.Fprintln(os.Stderr, "building")
-	lab, err := table.Open(ctx)
+	lab, err := table.Open(ctx, cells)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
-	cells := table.Cells(rows, stage)
 	fmt.Fprintf(os.Stderr, "%d cells, %d rounds, about %v\n", len(cells), o.rounds,
 		(time.Duration(len(cells)*o.rounds) * (o.dur*2 + 100*time.Millisecond)).Round(time.Second))
 	data, err := table.Collect(ctx, lab.Run, cells, o.rounds, o.dur, each)
@@ -108,11 +127,18 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	data.Best = o.best
-	report := table.Report{Stage: stage, Rows: rows, Data: data, Rounds: o.rounds, Dur: o.dur, Machine: machine}
+	report := table.Report{Stage: stage, Rows: rows, Data: data, Rounds: o.rounds, Dur: o.dur, Machine: machine, Notes: notes}
 	fmt.Println(machine)
 	fmt.Printf("%s\nmore is better but for p50 and allocs\n\n", report.How())
 	if err := report.Table(os.Stdout); err != nil {
 		return err
+	}
+	fmt.Println()
+	if err := report.Floors(os.Stdout); err != nil {
+		return err
+	}
+	for _, s := range notes {
+		fmt.Println("\n" + s)
 	}
 	if o.out != "" {
 		var b strings.Builder

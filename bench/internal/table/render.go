@@ -19,6 +19,7 @@ type Report struct {
 	Rounds  int
 	Dur     time.Duration
 	Machine string
+	Notes   []string // what is not in the table, and why
 }
 
 // How says how the figures were taken from the rounds, and whether to trust
@@ -55,28 +56,80 @@ func (p Report) Missed(slack float64) []string {
 
 // String is the floor in words.
 func (f Floor) String() string {
-	than := f.Than
-	if than == "" {
-		than = "per message"
+	if f.Only {
+		return strings.TrimSpace(f.Metric.subject(f.Than) + " " + f.compared() + " (reported)")
 	}
-	switch f.Metric {
+	sign := "≤"
+	if f.Metric.more() {
+		sign = "≥"
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", strings.TrimSpace(f.Metric.subject(f.Than)+" "+sign), f.format(f.Value), f.compared()))
+}
+
+// subject names the figure, where the comparison does not make it plain.
+func (m Metric) subject(than string) string {
+	switch m {
 	case P50:
-		return fmt.Sprintf("p50 ≤ %s %s", f.format(f.Value), than)
-	case Allocs:
-		return fmt.Sprintf("≤ %s allocs %s", f.format(f.Value), than)
+		if than == oneFilter {
+			return "time"
+		}
+		return "p50"
+	case Engine:
+		return "CPU per publish"
+	case RSS:
+		return "RSS"
+	case Heap:
+		return "Go heap"
 	}
-	return fmt.Sprintf("≥ %s %s", f.format(f.Value), than)
+	return ""
+}
+
+func (f Floor) compared() string {
+	switch {
+	case f.Metric == Engine && f.Than == CRT:
+		return "the event-loop thread of " + CRT
+	case f.Than != "":
+		return f.Than
+	case f.Metric == Allocs:
+		return "per message"
+	case f.Metric == RSS || f.Metric == Heap || f.Metric == Goroutines:
+		return "per client"
+	}
+	return ""
 }
 
 // format writes a value the way the floor's subject is written in the table.
 func (f Floor) format(v float64) string {
 	switch {
 	case f.Metric == Allocs:
-		return allocs(v)
+		return allocs(v) + " allocs"
+	case f.Metric == Goroutines && f.Than == "":
+		return fmt.Sprintf("%.3g goroutines", v)
+	case (f.Metric == RSS || f.Metric == Heap) && f.Than == "":
+		return fmt.Sprintf("%.3g KiB", v)
+	case (f.Metric == Rate || f.Metric == Ceiling) && f.Than == "":
+		return fmt.Sprintf("%.4g/s", v)
+	case f.Metric == P50 && f.Than == "":
+		return fmt.Sprintf("%.3g us", v)
+	case f.Metric == Engine:
+		return fmt.Sprintf("1/%.3g", 1/v)
 	case f.Metric == Rate && f.Than == theLimit:
 		return percent(v)
 	}
 	return times(v)
+}
+
+// distance says how far a value is from what to aim for.
+func (f Floor) distance(v float64) string {
+	switch {
+	case f.Aim == 0:
+		return "-"
+	case f.Metric.more() && v >= f.Aim, !f.Metric.more() && v <= f.Aim:
+		return "reached"
+	case f.Metric.more():
+		return fmt.Sprintf("%.0f %% short of it", 100*(1-v/f.Aim))
+	}
+	return fmt.Sprintf("%.0f %% above it", 100*(v/f.Aim-1))
 }
 
 func percent(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) }
@@ -95,7 +148,7 @@ func allocs(v float64) string {
 	return fmt.Sprintf("%.3g", v)
 }
 
-// Table writes the one table: a row per workload and call, a column per thing
+// Table writes the ratios: a row per workload and call, a column per thing
 // that v2 is compared with.
 func (p Report) Table(w io.Writer) error {
 	var peers []string
@@ -110,9 +163,12 @@ func (p Report) Table(w io.Writer) error {
 	for _, x := range peers {
 		head = append(head, "vs "+x)
 	}
-	head = append(head, "CPU vs "+pahoGo, "allocs/msg", "floor", "met")
+	head = append(head, "CPU vs "+pahoGo, "allocs/msg", "floors met")
 	lines := [][]string{head}
 	for _, r := range p.Rows {
+		if r.V2.Peer == router { // among the floors: it has nothing to do with these columns
+			continue
+		}
 		line := []string{r.Name, r.Call, p.compare(r, theLimit)}
 		for _, x := range peers {
 			line = append(line, p.compare(r, x))
@@ -123,14 +179,44 @@ func (p Report) Table(w io.Writer) error {
 		} else {
 			line = append(line, "failed")
 		}
-		floor, met := p.verdict(r)
-		lines = append(lines, append(line, floor, met))
+		lines = append(lines, append(line, p.met(r)))
+	}
+	return writeTable(w, lines)
+}
+
+// Floors writes a line per floor: what it asks for, what it is, and how far it
+// is to what to aim for.
+func (p Report) Floors(w io.Writer) error {
+	lines := [][]string{{"workload", "call of v2", "floor", "is", "met", "aim for", "distance"}}
+	for _, r := range p.Rows {
+		for _, f := range floors(r, p.Stage) {
+			line := []string{r.Name, r.Call, f.String()}
+			v, ok := p.Data.ratio(r, p.Stage, f.Than, f.Metric)
+			if !ok {
+				lines = append(lines, append(line, "failed", "unknown", "-", "-"))
+				continue
+			}
+			met := "yes"
+			if good, _ := p.Data.Met(r, p.Stage, f, 1); f.Only {
+				met = "-"
+			} else if !good {
+				met = "NO"
+			}
+			aim := "-"
+			if f.Aim > 0 {
+				aim = f.format(f.Aim)
+			}
+			lines = append(lines, append(line, f.format(v), met, aim, f.distance(v)))
+		}
+	}
+	if len(lines) == 1 {
+		return nil
 	}
 	return writeTable(w, lines)
 }
 
 func (p Report) compare(r Row, than string) string {
-	if than != theLimit && !slices.Contains(r.vs(p.Stage), than) {
+	if than == theLimit && r.Limit == (Cell{}) || than != theLimit && !slices.Contains(r.vs(p.Stage), than) {
 		return "-"
 	}
 	v, ok := p.Data.ratio(r, p.Stage, than, r.Metric)
@@ -156,29 +242,21 @@ func (p Report) cpu(r Row) string {
 	return "1/" + fmt.Sprintf("%.3g", w/v)
 }
 
-func (p Report) verdict(r Row) (floor, met string) {
-	fs := floors(r, p.Stage)
-	if len(fs) == 0 {
-		return "-", "-"
-	}
-	var text []string
-	met = "yes"
-	for _, f := range fs {
-		s := f.String()
+// met sums the floors of a row up.
+func (p Report) met(r Row) string {
+	out := "-"
+	for _, f := range floors(r, p.Stage) {
 		ok, known := p.Data.Met(r, p.Stage, f, 1) // slack is for -check, not for the eye
 		switch {
 		case !known:
-			met = "unknown"
+			return "unknown"
 		case !ok:
-			v, _ := p.Data.ratio(r, p.Stage, f.Than, f.Metric)
-			s += " (is " + f.format(v) + ")"
-			if met == "yes" {
-				met = "NO"
-			}
+			out = "NO"
+		case out == "-" && !f.Only:
+			out = "yes"
 		}
-		text = append(text, s)
 	}
-	return strings.Join(text, ", "), met
+	return out
 }
 
 // writeTable writes Markdown with padded columns, which a terminal shows as
@@ -208,7 +286,7 @@ func writeTable(w io.Writer, lines [][]string) error {
 }
 
 // Markdown writes the whole report: what was measured and how, the table, the
-// floors that were missed and the medians behind it all.
+// floors and their distances, what falls short, and the figures behind it all.
 func (p Report) Markdown(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString("# Measured\n\n")
@@ -218,13 +296,25 @@ func (p Report) Markdown(w io.Writer) error {
 	if err := p.Table(&b); err != nil {
 		return err
 	}
-	b.WriteString("\n`p50` columns compare the median time of one message (less is better), the others messages per second (more is better). ")
+	b.WriteString("\n`p50` columns compare the median time of one message or connection (less is better), the others messages per second (more is better). ")
 	b.WriteString("QoS 0 counts a message when its bytes have been written to the socket. CPU is user and system time of the client process alone.\n")
-	if m := p.Missed(1); len(m) > 0 {
-		b.WriteString("\n## Missed\n\n")
-		for _, s := range m {
-			b.WriteString("- " + s + "\n")
-		}
+	for _, s := range p.Notes {
+		b.WriteString("\n" + s + ".\n")
+	}
+	b.WriteString("\n## Falls short\n\n")
+	missed := p.Missed(1)
+	for _, s := range missed {
+		b.WriteString("- " + s + "\n")
+	}
+	if len(missed) == 0 {
+		b.WriteString("No floor of this stage.\n")
+	}
+	b.WriteString("\n## Floors, and what to aim for\n\n")
+	if err := p.Floors(&b); err != nil {
+		return err
+	}
+	if err := p.idle(&b); err != nil {
+		return err
 	}
 	b.WriteString("\n## Every cell\n\n")
 	if err := p.cells(&b); err != nil {
@@ -232,6 +322,32 @@ func (p Report) Markdown(w io.Writer) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// idle writes what idle clients weigh, if there are any.
+func (p Report) idle(w io.Writer) error {
+	lines := [][]string{{"workload", "peer", "RSS KiB", "Go heap KiB", "goroutines", "connect and subscribe, us"}}
+	for _, c := range Cells(p.Rows, p.Stage) {
+		if c.Spec.Work != measure.Idle {
+			continue
+		}
+		line := []string{c.Spec.String(), c.Peer}
+		for _, m := range []Metric{RSS, Heap, Goroutines, P50} {
+			s := "failed"
+			if v, ok := p.Data.metric(c, m); ok {
+				s = fmt.Sprintf("%.3g", v)
+			}
+			line = append(line, s)
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) == 1 {
+		return nil
+	}
+	if _, err := io.WriteString(w, "\n## One idle client\n\n"); err != nil {
+		return err
+	}
+	return writeTable(w, lines)
 }
 
 // cells writes the figures behind the ratios.

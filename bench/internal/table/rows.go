@@ -57,7 +57,7 @@ func gate(rows []Row) []Row {
 	rows = slices.DeleteFunc(rows, func(r Row) bool { return !r.Gate })
 	for i := range rows {
 		r := &rows[i]
-		r.Peers = slices.DeleteFunc(r.Peers, func(p string) bool { return p != pahoGo })
+		r.Peers = slices.DeleteFunc(slices.Clone(r.Peers), func(p string) bool { return p != pahoGo })
 		r.More = nil
 		r.Floors = slices.DeleteFunc(r.Floors, func(f Floor) bool {
 			return f.Only || f.Metric == P50 && f.Than != oneFilter || !slices.Contains([]string{pahoGo, theLimit, byFunc, oneFilter, ""}, f.Than)

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ const (
 // Lab is a set of built programs and a running null broker.
 type Lab struct {
 	dir    string // holds the binaries and the broker's certificate
+	node   string // holds crt.js; empty when aws-crt is not compared
 	broker *exec.Cmd
 	stdin  io.Closer // the broker ends when this is closed
 	stderr bytes.Buffer
@@ -41,15 +43,22 @@ type Lab struct {
 	ca     string
 }
 
-// Open builds the programs into a folder of its own and starts the null broker
-// on free loopback ports.
-func Open(ctx context.Context) (*Lab, error) {
+// Open builds the programs that cells need into a folder of its own and starts
+// the null broker on free loopback ports.
+func Open(ctx context.Context, cells []Cell) (*Lab, error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
 		return nil, err
 	}
 	l := &Lab{dir: dir, ca: filepath.Join(dir, "ca.pem")}
-	if err := l.build(ctx); err != nil {
+	err = l.build(ctx)
+	if err == nil && slices.ContainsFunc(cells, func(c Cell) bool { return c.Peer == router }) {
+		err = l.buildRouter(ctx)
+	}
+	if err == nil && slices.ContainsFunc(cells, func(c Cell) bool { return c.Peer == CRT }) {
+		l.node, _, err = FindCRT(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	if err := l.startBroker(ctx); err != nil {
@@ -131,7 +140,12 @@ func (l *Lab) Run(ctx context.Context, c Cell, d time.Duration) (measure.Result,
 		return measure.Result{}, fmt.Errorf("%s: %w: %s", c, err, words[:min(len(words), excerpt)])
 	}
 	var r measure.Result
-	if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
+	if c.Peer == router {
+		var err error
+		if r, err = parseBenchmark(stdout.Bytes(), c.Spec); err != nil {
+			return r, fmt.Errorf("%s: %w", c, err)
+		}
+	} else if err := json.Unmarshal(stdout.Bytes(), &r); err != nil {
 		return r, fmt.Errorf("%s: %q: %w", c, stdout.String(), err)
 	}
 	if r.Count == 0 || r.Rate <= 0 {
@@ -143,6 +157,9 @@ func (l *Lab) Run(ctx context.Context, c Cell, d time.Duration) (measure.Result,
 
 func (l *Lab) command(c Cell, d time.Duration) (program string, args []string) {
 	s := c.Spec
+	if c.Peer == router {
+		return l.program(router), routerArgs(s, min(d, 100*time.Millisecond))
+	}
 	args = []string{"-qos", strconv.Itoa(s.QoS), "-size", strconv.Itoa(s.Size), "-window", strconv.Itoa(s.Window),
 		"-topics", strconv.Itoa(s.Topics), "-dur", d.String(), "-timeout", giveUp.String()}
 	if s.TLS {
@@ -152,6 +169,12 @@ func (l *Lab) command(c Cell, d time.Duration) (program string, args []string) {
 	}
 	if mode, ok := strings.CutPrefix(c.Peer, "limit-"); ok {
 		return l.program("limit"), append(args, "-mode", mode)
+	}
+	if c.Peer == CRT {
+		return "node", slices.Concat([]string{"--no-deprecation", filepath.Join(l.node, "crt.js")}, args)
+	}
+	if s.Work == measure.Idle {
+		args = append(args, "-clients", strconv.Itoa(s.Clients))
 	}
 	return l.program("client"), append(args, "-client", c.Peer, "-work", string(s.Work))
 }
