@@ -14,8 +14,9 @@ import (
 // Off as a port number means that the server does not listen there.
 const Off = -1
 
-// Options configure a Server. The zero value listens for TLS and plain TCP on
-// free ports of the loopback interface, with the limits of AWS IoT Core.
+// Options configure a Server. The zero value listens for TLS and plain TCP, and
+// for websockets on both, on free ports of the loopback interface, with the
+// limits of AWS IoT Core.
 type Options struct {
 	// Dir is where the CA and the things' certificates are written. A CA found
 	// there is used again, so that files given out earlier stay good. "": a
@@ -23,6 +24,15 @@ type Options struct {
 	Dir string
 	// TLSPort and TCPPort: 0 is a free one, Off (-1) none.
 	TLSPort, TCPPort int
+	// WSPort and WSSPort are those of MQTT over websockets, at /mqtt, without
+	// TLS and with it: 0 is a free one, Off (-1) none. Clients of WSSPort need no
+	// certificate, and have no identity.
+	WSPort, WSSPort int
+	// Credentials are the AWS credentials, by access key id, that a websocket
+	// upgrade must be signed with (Signature Version 4); 403 is the answer to
+	// others. Empty: any signature will do if its time is right, and none too.
+	// See Server.SetCredentials.
+	Credentials map[string]Credential
 	// ListenAddr is the address without port. "": 127.0.0.1, with Listen set
 	// localhost, which is then what Host returns.
 	ListenAddr string

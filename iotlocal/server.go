@@ -24,6 +24,9 @@ type Server struct {
 	host     string
 	tlsPort  int
 	tcpPort  int
+	wsPort   int
+	wssPort  int
+	sockets  *sockets
 	broker   *broker.Broker
 	recorder *record.Recorder
 	faults   *Faults
@@ -63,7 +66,7 @@ func StartT(t TB, o Options) *Server {
 // Start starts a server. Errors name what could not be done: an unusable
 // directory, a port that is taken, a bad SAN.
 func Start(o Options) (*Server, error) {
-	s := &Server{dir: o.Dir, tlsPort: Off, tcpPort: Off}
+	s := &Server{dir: o.Dir, tlsPort: Off, tcpPort: Off, wsPort: Off, wssPort: Off}
 	if err := s.start(o); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -71,7 +74,7 @@ func Start(o Options) (*Server, error) {
 }
 
 func (s *Server) start(o Options) (err error) {
-	for _, p := range []int{o.TLSPort, o.TCPPort} {
+	for _, p := range []int{o.TLSPort, o.TCPPort, o.WSPort, o.WSSPort} {
 		if p < Off || p > 65535 {
 			return fmt.Errorf("iotlocal: port %d is not in -1..65535", p)
 		}
@@ -95,6 +98,11 @@ func (s *Server) start(o Options) (err error) {
 	s.shadows.publish = s.broker.Publish
 	s.clock.broker = s.broker
 	s.faults = &Faults{Set: rules, broker: s.broker}
+	sockets, err := newSockets(s.broker, s.recorder, o)
+	if err != nil {
+		return err
+	}
+	s.sockets = sockets
 
 	listen, addr := o.Listen, cmp.Or(o.ListenAddr, "localhost")
 	if listen == nil {
@@ -127,6 +135,22 @@ func (s *Server) start(o Options) (err error) {
 		if err := s.broker.Listen(l, nil); err != nil {
 			return errors.Join(err, l.Close())
 		}
+	}
+	if o.WSPort != Off {
+		l, port, err := open(o.WSPort)
+		if err != nil {
+			return err
+		}
+		s.wsPort = port
+		s.sockets.listen(l, nil)
+	}
+	if o.WSSPort != Off {
+		l, port, err := open(o.WSSPort)
+		if err != nil {
+			return err
+		}
+		s.wssPort = port
+		s.sockets.listen(l, secureWebsockets(conf))
 	}
 	return nil
 }
@@ -184,6 +208,9 @@ func (s *Server) Close() error {
 	var errs []error
 	if s.broker != nil {
 		s.faults.Clear() // what is held must not hold the end
+		if s.sockets != nil {
+			errs = append(errs, s.sockets.close()) // first: it feeds the broker
+		}
 		errs = append(errs, s.broker.Close())
 	}
 	if s.recorder != nil {

@@ -87,5 +87,5 @@ func usage(w io.Writer) {
 	for _, c := range commands {
 		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.summary)
 	}
-	fmt.Fprintln(w, "\niotmigrate COMMAND -h lists the flags. Exit status: 0 done, 1 error, 3 manual work left.\nAlso runs as: go vet -vettool=$(which iotmigrate) ./...")
+	fmt.Fprintln(w, "\niotmigrate COMMAND -h lists the flags. Exit status: 0 done, 1 error (verify, demo: or different), 2 usage\n(verify, demo), 3 manual work left.\nAlso runs as: go vet -vettool=$(which iotmigrate) ./...")
 }

@@ -105,7 +105,8 @@ func (b *Broker) accept(l net.Listener, conf *tls.Config) {
 }
 
 // ServeConn takes one connection that somebody else accepted; it returns at
-// once. The Broker closes nc.
+// once. The Broker closes nc. When nc has a method Transport() record.Transport,
+// that is what is recorded of it.
 func (b *Broker) ServeConn(nc net.Conn, conf *tls.Config) {
 	c := newConn(b, nc, conf)
 	c.admission = b.gate.enter() // here, so that it is in the order of accepting

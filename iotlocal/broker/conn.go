@@ -157,6 +157,9 @@ func (c *conn) handshake() error {
 			t.ClientCert = st.PeerCertificates[0].Subject.CommonName
 		}
 	}
+	if known, ok := c.nc.(interface{ Transport() record.Transport }); ok { // somebody else's handshake
+		*t = known.Transport()
+	}
 	c.b.rec.Add(record.Packet{Dir: wire.Event, Type: wire.TransportOpen, Conn: c.number, Transport: t})
 	return nil
 }

@@ -139,6 +139,7 @@ type Transport struct {
 	SNI        string `json:"sni,omitempty"`
 	ALPN       string `json:"alpn,omitempty"`
 	ClientCert string `json:"client_cert,omitempty"` // common name of the certificate's subject
+	Websocket  bool   `json:"websocket,omitempty"`
 }
 
 // Packet is one packet or transport event. Fields that the type does not have
@@ -279,6 +280,7 @@ func (t *Transport) describe(b *strings.Builder) {
 		flag(b, t.ALPN != "", " ALPN "+t.ALPN)
 		flag(b, t.ClientCert != "", " certificate "+t.ClientCert)
 	}
+	flag(b, t.Websocket, " websocket")
 	flag(b, t.RemoteAddr != "", " from "+t.RemoteAddr)
 }
 

@@ -21,13 +21,14 @@ func TestOptions(t *testing.T) {
 		text string
 	}{
 		{"defaults", func(*options) {}, 7, ""},
-		{"core", func(o *options) { o.stage = "core" }, 12, ""},
+		{"core", func(o *options) { o.stage = "core" }, 20, ""},
+		{"gate", func(o *options) { o.stage = "gate" }, 7, ""},
 		{"only TLS", func(o *options) { o.only = "tls" }, 1, ""},
 		{"only a call", func(o *options) { o.only = "PublishAsync" }, 1, ""},
 		{"no such stage", func(o *options) { o.stage = "last" }, 0, "-stage"},
 		{"no such row", func(o *options) { o.only = "websocket" }, 0, "-only"},
-		{"no rounds", func(o *options) { o.rounds = 0 }, 0, "-rounds"},
-		{"too short", func(o *options) { o.dur = 0 }, 0, "-dur"},
+		{"no rounds", func(o *options) { o.rounds = -1 }, 0, "-rounds"},
+		{"too short", func(o *options) { o.dur = time.Microsecond }, 0, "-dur"},
 		{"too long", func(o *options) { o.dur = time.Hour }, 0, "-dur"},
 		{"no slack", func(o *options) { o.slack = 0 }, 0, "-slack"},
 		{"raised floors", func(o *options) { o.slack = 1.5 }, 0, "-slack"},
@@ -43,6 +44,18 @@ func TestOptions(t *testing.T) {
 				t.Fatalf("error %v does not name %s", err, c.text)
 			}
 		})
+	}
+}
+
+func TestDefaultsOfTheStage(t *testing.T) {
+	for stage, want := range map[string]options{
+		"first": {rounds: 5, dur: 300 * time.Millisecond}, "core": {rounds: 5, dur: 300 * time.Millisecond},
+		"gate": {rounds: 3, dur: 150 * time.Millisecond},
+	} {
+		o := options{stage: stage, slack: 1}
+		if _, _, err := o.rows(); err != nil || o.rounds != want.rounds || o.dur != want.dur {
+			t.Errorf("%s: %d rounds of %v, %v; want %d of %v", stage, o.rounds, o.dur, err, want.rounds, want.dur)
+		}
 	}
 }
 

@@ -5,20 +5,26 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/portage-iot/awsiot/bench/internal/measure"
 )
 
 // TestLab builds the programs, starts the broker and measures cells for as
 // short as can be, through the same processes as the command does.
 func TestLab(t *testing.T) {
-	l, err := Open(t.Context())
+	loss := measure.Spec{Work: measure.Reconnect, QoS: 1, Size: 20, Window: 1, Topics: 1}
+	resend := measure.Spec{Work: measure.Resend, QoS: 1, Size: 20, Window: 200, Topics: 1}
+	cells := []Cell{
+		{"limit-pingpong", pub(1, 1)}, {"limit-batch", overTLS(pub(1, 100))}, {"limit-recv", recv(0, 3)},
+		{pahoGo, pub(1, 10)}, {pahoGo, overTLS(recv(1, 2))}, {"v2", idle(3)}, dispatch(100, true), dispatch(1, false),
+		{"limit-redial", loss}, {"v2-block", loss}, {"limit-resend", resend}, {"v2", resend},
+	}
+	l, err := Open(t.Context(), cells)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := l.dir
-	for _, c := range []Cell{
-		{"limit-pingpong", pub(1, 1)}, {"limit-batch", overTLS(pub(1, 100))}, {"limit-recv", recv(0, 3)},
-		{pahoGo, pub(1, 10)}, {pahoGo, overTLS(recv(1, 2))},
-	} {
+	for _, c := range cells {
 		r, err := l.Run(t.Context(), c, 5*time.Millisecond)
 		if err != nil {
 			t.Errorf("%v: %v", c, err)
@@ -27,7 +33,7 @@ func TestLab(t *testing.T) {
 		if r.Client != c.Peer || r.Spec != c.Spec || r.Count == 0 || r.Rate <= 0 || r.CPU <= 0 {
 			t.Errorf("%v: %+v", c, r)
 		}
-		if (r.P50 > 0) != (c.Spec.Window == 1) {
+		if (r.P50 > 0) != (c.Spec.Window == 1 || c.Spec.Work == measure.Resend) {
 			t.Errorf("%v: p50 %v", c, r.P50)
 		}
 	}

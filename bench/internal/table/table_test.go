@@ -17,7 +17,7 @@ import (
 // valid, every floor has something to compare with, and no two rows say the
 // same.
 func TestRows(t *testing.T) {
-	for _, s := range []Stage{First, Core} {
+	for _, s := range []Stage{First, Core, Gate} {
 		seen := map[string]bool{}
 		for _, r := range Rows(s) {
 			name := r.Name + ", " + r.Call
@@ -26,30 +26,43 @@ func TestRows(t *testing.T) {
 					t.Error("twice")
 				}
 				seen[name] = true
-				if r.Stage > s {
+				if s != Gate && r.Stage > s {
 					t.Errorf("row of stage %v in stage %v", r.Stage, s)
 				}
-				if !strings.HasPrefix(r.Limit.Peer, "limit-") || r.Limit.Spec != r.V2.Spec {
+				if r.Limit != (Cell{}) && (!strings.HasPrefix(r.Limit.Peer, "limit-") || r.Limit.Spec != r.V2.Spec) {
 					t.Errorf("limit %v for %v", r.Limit, r.V2)
 				}
 				for _, c := range r.cells(s) {
 					if err := c.Spec.Validate(); err != nil {
 						t.Error(err)
 					}
-					if !strings.HasPrefix(c.Peer, "limit-") && !slices.Contains(driver.Names(), c.Peer) {
+					known := slices.Concat(driver.Names(), []string{router, CRT})
+					if !strings.HasPrefix(c.Peer, "limit-") && !slices.Contains(known, c.Peer) {
 						t.Errorf("no driver %q", c.Peer)
 					}
 				}
-				if len(r.vs(s)) == 0 || r.vs(s)[0] != pahoGo {
+				if vs := r.vs(s); len(vs) > 0 && vs[0] != pahoGo {
 					t.Errorf("peers %v do not begin with %s", r.vs(s), pahoGo)
 				}
+				if len(r.Floors) == 0 && s != First && len(r.vs(s)) == 0 {
+					t.Error("says nothing")
+				}
 				for _, f := range floors(r, s) {
+					if (f.Value == 0) != (f.Only || f.Metric == Allocs && f.Value == 0) {
+						t.Errorf("floor %v: a value of 0", f)
+					}
+					if better := f.Aim > f.Value; f.Aim != 0 && better != f.Metric.more() {
+						t.Errorf("floor %v: aim %v is no better", f, f.Aim)
+					}
 					if _, ok := empty(r, s).cellOf(r, s, f.Than, f.Metric); f.Than != "" && !ok {
 						t.Errorf("floor %v: nothing to compare with", f)
 					}
 				}
 			})
 		}
+	}
+	if len(Rows(Gate)) < 7 || len(Cells(Rows(Gate), Gate)) > 30 {
+		t.Errorf("the gate has %d rows, %d cells", len(Rows(Gate)), len(Cells(Rows(Gate), Gate)))
 	}
 	if len(Rows(Core)) <= len(Rows(First)) {
 		t.Error("the core stage has no more rows than the first")
@@ -88,11 +101,11 @@ func TestFloorsOfIssue2(t *testing.T) {
 }
 
 func TestFloorsOfALaterStageReplace(t *testing.T) {
-	r := Row{Floors: []Floor{{First, Rate, theLimit, 0.45}, {First, Rate, pahoGo, 12}, {Core, Rate, theLimit, 0.6}}}
+	r := Row{Floors: []Floor{floor(First, Rate, theLimit, 0.45), floor(First, Rate, pahoGo, 12), floor(Core, Rate, theLimit, 0.6), reported(Rate, theLimit)}}
 	if got := floors(r, First); len(got) != 2 || got[0].Value != 0.45 {
 		t.Errorf("first: %v", got)
 	}
-	if got := floors(r, Core); len(got) != 2 || got[0].Value != 0.6 {
+	if got := floors(r, Core); len(got) != 3 || got[0].Value != 0.6 {
 		t.Errorf("core: %v", got)
 	}
 }
@@ -149,8 +162,8 @@ func TestCollect(t *testing.T) {
 
 // report is one row with known figures.
 func report(v2, raw, paho float64) Report {
-	r := Row{First, "w", "Publish", Rate, Cell{"v2-block", pub(1, 100)}, Cell{"limit-batch", pub(1, 100)}, []string{pahoGo}, nil,
-		[]Floor{{First, Rate, theLimit, 0.45}, {First, Rate, pahoGo, 8}, {First, Allocs, "", 0}}}
+	r := Row{Name: "w", Call: "Publish", V2: Cell{"v2-block", pub(1, 100)}, Limit: Cell{"limit-batch", pub(1, 100)}, Peers: []string{pahoGo},
+		Floors: []Floor{floor(First, Rate, theLimit, 0.45).aim(0.5), floor(First, Rate, pahoGo, 8), floor(First, Allocs, "", 0)}}
 	d := &Data{results: map[Cell][]measure.Result{
 		r.V2:                {{Rate: v2, CPU: 1, Allocs: 0.001}, {Rate: v2 * 3, CPU: 1, Allocs: 0.001}, {Rate: v2 / 3, CPU: 1, Allocs: 0.001}},
 		r.Limit:             {{Rate: raw}},
@@ -165,16 +178,17 @@ func TestReport(t *testing.T) {
 		v2, raw, paho float64
 		slack         float64
 		want          string // the row
+		floor         string // the first floor
 		missed        int
 	}{
 		{"all met", 500, 1000, 50, 1,
-			"| w | Publish | 50 % | 10x | 1/20 | 0 | ≥ 45 % raw limit, ≥ 8x paho.golang, ≤ 0 allocs per message | yes |", 0},
+			"| w | Publish | 50 % | 10x | 1/20 | 0 | yes |", "| w | Publish | ≥ 45 % raw limit | 50 % | yes | 50 % | reached |", 0},
 		{"one missed", 400, 1000, 50, 1,
-			"| w | Publish | 40 % | 8x | 1/20 | 0 | ≥ 45 % raw limit (is 40 %), ≥ 8x paho.golang, ≤ 0 allocs per message | NO |", 1},
+			"| w | Publish | 40 % | 8x | 1/20 | 0 | NO |", "| w | Publish | ≥ 45 % raw limit | 40 % | NO | 50 % | 20 % short of it |", 1},
 		{"missed, but within the slack", 400, 1000, 50, 0.8,
-			"| w | Publish | 40 % | 8x | 1/20 | 0 | ≥ 45 % raw limit (is 40 %), ≥ 8x paho.golang, ≤ 0 allocs per message | NO |", 0},
+			"| w | Publish | 40 % | 8x | 1/20 | 0 | NO |", "| w | Publish | ≥ 45 % raw limit | 40 % | NO | 50 % | 20 % short of it |", 0},
 		{"both missed", 100, 1000, 50, 0.8,
-			"| w | Publish | 10 % | 2x | 1/20 | 0 | ≥ 45 % raw limit (is 10 %), ≥ 8x paho.golang (is 2x), ≤ 0 allocs per message | NO |", 2},
+			"| w | Publish | 10 % | 2x | 1/20 | 0 | NO |", "| w | Publish | ≥ 45 % raw limit | 10 % | NO | 50 % | 80 % short of it |", 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := report(c.v2, c.raw, c.paho)
@@ -188,6 +202,14 @@ func TestReport(t *testing.T) {
 			}
 			if got := strings.Join(strings.Fields(lines[2]), " "); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+			b.Reset()
+			if err := p.Floors(&b); err != nil {
+				t.Fatal(err)
+			}
+			lines = strings.Split(strings.TrimSpace(b.String()), "\n")
+			if got := strings.Join(strings.Fields(lines[2]), " "); got != c.floor || len(lines) != 5 {
+				t.Errorf("got  %s\nwant %s", got, c.floor)
 			}
 			if m := p.Missed(c.slack); len(m) != c.missed {
 				t.Errorf("missed %q, want %d", m, c.missed)
@@ -215,17 +237,17 @@ func TestAllocationsAreAtMost(t *testing.T) {
 	for i := range p.Data.results[p.Rows[0].V2] {
 		p.Data.results[p.Rows[0].V2][i].Allocs = 1
 	}
-	if m := p.Missed(1); len(m) != 1 || !strings.Contains(m[0], "allocs") || !strings.HasSuffix(m[0], "is 1") {
+	if m := p.Missed(1); len(m) != 1 || !strings.Contains(m[0], "allocs") || !strings.HasSuffix(m[0], "is 1 allocs") {
 		t.Errorf("missed %q", m)
 	}
 }
 
 func TestLatencyIsAtMost(t *testing.T) {
 	spec := pub(1, 1)
-	r := Row{Core, "w", "Publish", P50, Cell{"v2-block", spec}, Cell{"limit-pingpong", spec}, []string{pahoGo}, []string{atWat},
-		[]Floor{{Core, P50, bestGoPeer, 1.1}, {Core, P50, theLimit, 1.6}}}
+	r := Row{Stage: Core, Name: "w", Call: "Publish", Metric: P50, V2: Cell{"v2-block", spec}, Limit: Cell{"limit-pingpong", spec},
+		Peers: []string{pahoGo}, More: []string{atWat, CRT}, Floors: []Floor{floor(Core, P50, bestGoPeer, 1.1), floor(Core, P50, theLimit, 1.6)}}
 	d := &Data{results: map[Cell][]measure.Result{
-		r.V2: {{P50: 30}}, r.Limit: {{P50: 20}}, {pahoGo, spec}: {{P50: 40}}, {atWat, spec}: {{P50: 25}},
+		r.V2: {{P50: 30}}, r.Limit: {{P50: 20}}, {pahoGo, spec}: {{P50: 40}}, {atWat, spec}: {{P50: 25}}, {CRT, spec}: {{P50: 1}}, // no Go peer
 	}}
 	p := Report{Stage: Core, Rows: []Row{r}, Data: d}
 	if m := p.Missed(1); len(m) != 1 || !strings.Contains(m[0], "p50 ≤ 1.1x best Go peer, is 1.2x") {

@@ -42,11 +42,12 @@ func run(target *local.Target) error {
 	defer cancel()
 
 	client := awsiot.NewClient(awsiot.ClientOptions{
-		ClientID: target.ClientID,
-		Endpoint: target.Endpoint,
-		Port:     target.Port,
-		CAFile:   target.CA,
-		Auth:     awsiot.MTLSFromPath(target.Cert, target.Key),
+		KeepAlive: 600 * time.Second, // v1's default
+		ClientID:  target.ClientID,
+		Endpoint:  target.Endpoint,
+		Port:      target.Port,
+		CAFile:    target.CA,
+		Auth:      awsiot.MTLSFromPath(target.Cert, target.Key),
 	})
 	defer client.Close()
 	if err := client.StartAndWait(ctx); err != nil {
