@@ -9,9 +9,9 @@ import (
 
 // Clock is the server's clock: that of the machine, or of the synctest bubble,
 // plus what Advance has added. Sessions, retained and queued messages and
-// delayed wills expire by it, and shadows are stamped with it. Keep-alive and
-// other limits of a live connection keep to real time: both ends must agree on
-// them.
+// delayed wills expire by it, shadows are stamped with it, and signatures of
+// websocket upgrades are held against it. Keep-alive and other limits of a live
+// connection keep to real time: both ends must agree on them.
 type Clock struct {
 	broker *broker.Broker
 	ahead  atomic.Int64 // nanoseconds

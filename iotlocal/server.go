@@ -98,7 +98,7 @@ func (s *Server) start(o Options) (err error) {
 	s.shadows.publish = s.broker.Publish
 	s.clock.broker = s.broker
 	s.faults = &Faults{Set: rules, broker: s.broker}
-	sockets, err := newSockets(s.broker, s.recorder, o)
+	sockets, err := newSockets(s.broker, s.recorder, s.clock.Now, o)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ const upgradeTimeout = 10 * time.Second
 type sockets struct {
 	broker   *broker.Broker
 	recorder *record.Recorder
+	now      func() time.Time // of signatures; deadlines keep to real time
 	log      *slog.Logger
 	timeout  time.Duration
 
@@ -46,8 +47,8 @@ type sockets struct {
 	secrets   map[string]sigv4.Secret
 }
 
-func newSockets(b *broker.Broker, r *record.Recorder, o Options) (*sockets, error) {
-	s := &sockets{broker: b, recorder: r, log: o.Logger, timeout: cmp.Or(o.Limits.ConnectTimeout, upgradeTimeout),
+func newSockets(b *broker.Broker, r *record.Recorder, now func() time.Time, o Options) (*sockets, error) {
+	s := &sockets{broker: b, recorder: r, now: now, log: o.Logger, timeout: cmp.Or(o.Limits.ConnectTimeout, upgradeTimeout),
 		closing: make(chan struct{}), pending: map[net.Conn]struct{}{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -161,7 +162,7 @@ func (s *sockets) authorize(r *http.Request) error {
 	if secrets == nil && !sigv4.Signed(r) {
 		return nil
 	}
-	return sigv4.Verify(r, secrets, time.Now())
+	return sigv4.Verify(r, secrets, s.now())
 }
 
 // close ends the listeners and what has not come to the end of its upgrade.

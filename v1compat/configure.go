@@ -63,12 +63,13 @@ func (c *AWSIoTMQTTClient) configure(call string, change func(*settings) error) 
 }
 
 // ConfigureEndpoint is v1's configureEndpoint. Port 443 speaks MQTT with the
-// ALPN name x-amzn-mqtt-ca.
+// ALPN name x-amzn-mqtt-ca; once set, the name is offered on every other port
+// too, as in v1.
 //
 // Deprecated: use awsiot.ClientOptions.Endpoint and Port.
 func (c *AWSIoTMQTTClient) ConfigureEndpoint(hostName string, portNumber int) {
 	c.configure("ConfigureEndpoint", func(s *settings) error {
-		s.host, s.port = hostName, portNumber
+		s.host, s.port, s.alpn = hostName, portNumber, s.alpn || portNumber == 443
 		if hostName == "" {
 			return &ValueError{Message: "Invalid host.", Err: errors.New("it is empty")}
 		}

@@ -39,6 +39,7 @@ type firstAttempt struct {
 	result  chan error
 	reached chan struct{} // closed when the CONNECT is on its way
 	left    chan struct{} // closed when the call has returned
+	whole   bool          // the call waits for the CONNACK too
 }
 
 // Connect is v1's connect. keepAliveSeconds is at most one value, 600 by default,
@@ -89,6 +90,9 @@ func (c *AWSIoTMQTTClient) start(core *awsiot.Client, timeout time.Duration) err
 		c.online(core) // unless its event does
 		return nil
 	}
+	if c.settings.quirks.AcceptRefusedConnect && !inCallback() {
+		return c.startAndGoOn(core, timeout)
+	}
 	stopped := c.expectStopped()
 	err := core.StartAndWait(ctx)
 	if err == nil {
@@ -96,13 +100,33 @@ func (c *AWSIoTMQTTClient) start(core *awsiot.Client, timeout time.Duration) err
 	}
 	c.requeue(core)
 	c.settleEvents(stopped, err)
-	var refused *ConnectError
-	if err = connectError(err); errors.As(err, &refused) && refused.Code > 0 && c.settings.quirks.AcceptRefusedConnect {
-		c.logger().Warn("connection refused, trying again", "error", err)
-		c.openedNow() // there is no OnOnline to wait for
-		return core.Start()
+	return connectError(err)
+}
+
+// startAndGoOn is start for Quirks.AcceptRefusedConnect: a refusal by the server is no error, and the core goes on
+// trying, with the waits of any other reconnect.
+func (c *AWSIoTMQTTClient) startAndGoOn(core *awsiot.Client, timeout time.Duration) error {
+	first := &firstAttempt{result: make(chan error), reached: make(chan struct{}), left: make(chan struct{}), whole: true}
+	defer close(first.left)
+	c.mu.Lock()
+	c.life.first = first
+	c.mu.Unlock()
+	stopped := c.expectStopped()
+	if err := core.Start(); err != nil {
+		c.requeue(core)
+		return connectError(err)
 	}
-	return err
+	t := time.NewTimer(timeout)
+	defer t.Stop()
+	select {
+	case err := <-first.result:
+		if err != nil {
+			c.settleEvents(stopped, err)
+		}
+		return err
+	case <-t.C:
+		return &ConnectTimeoutError{Err: awsiot.ErrConnackTimeout}
+	}
 }
 
 // expectStopped returns a channel that is closed when the callbacks of the next

@@ -103,6 +103,7 @@ func (c *AWSIoTMQTTClient) failed(core *awsiot.Client, f *awsiot.ConnectionFailu
 	c.mu.Unlock()
 	if f.Connack != nil {
 		c.firstOutcome(nil)
+		c.openedNow() // a Connect that goes on has no OnOnline to wait for
 		if ack != nil {
 			c.guard("connect ack", func() { ack(MidConnected, connackV1(f.Connack.Code)) })
 		}
@@ -122,7 +123,7 @@ func (c *AWSIoTMQTTClient) connectSent() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	first := c.life.first
-	if first == nil {
+	if first == nil || first.whole {
 		return
 	}
 	select {

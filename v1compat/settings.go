@@ -23,6 +23,7 @@ type settings struct {
 
 	host string
 	port int
+	alpn bool // port 443 was configured at some time
 
 	credentials   bool // ConfigureCredentials was called
 	ca, key, cert string
@@ -88,6 +89,12 @@ func (s *settings) options(received awsiot.MessageHandler, connectSent func()) a
 		o.CAFile, o.Auth = s.ca, awsiot.MTLSFromPath(s.cert, s.key)
 		if len(s.ciphers) > 0 {
 			o.TLSConfig = &tls.Config{CipherSuites: s.ciphers, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}
+		}
+		if s.alpn && s.port != 443 { // the core offers it on 443
+			if o.TLSConfig == nil {
+				o.TLSConfig = &tls.Config{}
+			}
+			o.TLSConfig.NextProtos = []string{"x-amzn-mqtt-ca"}
 		}
 	}
 	if s.socket != nil {

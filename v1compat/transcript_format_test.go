@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // transcript is one recording. Seq is the position of an entry among all of its lists; it is a float so that a rule can
@@ -40,7 +41,8 @@ type trCall struct {
 	EndT       float64         `json:"end_t"`
 	ReturnsRef string          `json:"returns_ref"`
 
-	after *trCallback // the callback it is made in, nil for the main thread
+	raised bool        // it did in the recording, whatever rules make of it
+	after  *trCallback // the callback it is made in, nil for the main thread
 }
 
 // trRaise is a Python exception.
@@ -57,8 +59,7 @@ func (c *trCall) String() string {
 	if c.Assign != "" {
 		return fmt.Sprintf("%g %s.%s =", c.Seq, c.Object, c.Assign)
 	}
-	args, _ := json.Marshal(c.Args)
-	return fmt.Sprintf("%g %s.%s%s", c.Seq, c.Object, c.Method, args)
+	return fmt.Sprintf("%g %s.%s%s", c.Seq, c.Object, c.Method, quote(c.Args))
 }
 
 // outcome is what the call came to, as text.
@@ -116,7 +117,7 @@ func (p *trPacket) ack() bool {
 }
 
 // metricsName is the user name of v1 and of this module: the form is compared, not the name of the SDK in it.
-var metricsName = regexp.MustCompile(`([?&])SDK=[^&]*&Version=[^&]*`)
+var metricsName = regexp.MustCompile(`([?&])SDK=[^&]*&Version=[^&]*(&Platform=[^&]*)?`)
 
 // randomID is the client id that both made up for an empty one.
 var randomID = regexp.MustCompile(`^paho/(<18 random chars>|[0-9A-F]{18})$`)
@@ -159,8 +160,7 @@ func canonical(payload any) string {
 	}
 	var v any
 	if (strings.HasPrefix(s, "{") || strings.HasPrefix(s, "[")) && json.Unmarshal([]byte(s), &v) == nil {
-		b, _ := json.Marshal(v)
-		return string(b)
+		return quote(v)
 	}
 	return fmt.Sprintf("%q", s)
 }
@@ -173,6 +173,9 @@ type trCallback struct {
 	Args   []any          `json:"args"`
 	Kwargs map[string]any `json:"kwargs"`
 	Thread string         `json:"thread"`
+
+	panics bool          // it raised an exception
+	sleeps time.Duration // how long it kept its thread
 }
 
 // String is what of a callback is compared; message ids are compared apart, as pairs.
@@ -225,6 +228,7 @@ func parseTranscript(b []byte) (*transcript, error) {
 		return nil, err
 	}
 	for _, c := range tr.Calls {
+		c.raised = c.Raises != nil
 		if c.main() {
 			continue
 		}
@@ -237,7 +241,118 @@ func parseTranscript(b []byte) (*transcript, error) {
 			return nil, fmt.Errorf("call %v is in no callback", c)
 		}
 	}
+	tr.complete()
 	return tr, nil
+}
+
+// complete adds what the recorder could not see but what follows from what it saw.
+func (tr *transcript) complete() {
+	for _, p := range tr.Packets {
+		if p.Proxy == "released" && p.Conn == 0 {
+			for _, q := range tr.Packets {
+				if q.MidRef == p.MidRef && q.Proxy == "held" {
+					p.Conn = q.Conn
+				}
+			}
+		}
+	}
+	tr.refusedUnseen()
+	tr.slowCallbacks()
+	tr.raisingCallbacks()
+}
+
+// refusedUnseen adds the dials that were refused while nobody listened: disconnect raised "no connection", which it
+// did only after a reconnect attempt had failed (section 1.4), and none is recorded.
+func (tr *transcript) refusedUnseen() {
+	for _, c := range tr.Calls {
+		if c.Method != "disconnect" || c.Raises == nil || c.Raises.Type != "disconnectError" {
+			continue
+		}
+		var lost *trPacket
+		for _, p := range tr.Packets {
+			switch {
+			case p.Seq > c.Seq:
+			case p.Type == "SERVER_SIDE_CLOSED" || p.Type == "CLIENT_CLOSED":
+				if lost == nil {
+					lost = p
+				}
+			case p.Type == "CONNECT_ATTEMPT" || p.Type == "TRANSPORT_OPEN" || p.Type == "DISCONNECT":
+				lost = nil
+			}
+		}
+		if lost == nil {
+			continue
+		}
+		wait, seq := 1.0, c.Seq-0.5
+		for t := lost.T + wait; t < c.T; t += wait {
+			tr.Packets = append(tr.Packets, &trPacket{Seq: seq, T: t, Dir: "event", Type: "CONNECT_ATTEMPT"})
+			wait, seq = wait*2, seq+0.01
+		}
+		tr.sort()
+	}
+}
+
+// slowCallbacks finds how long message callbacks kept their thread: a message that had arrived waited for them.
+func (tr *transcript) slowCallbacks() {
+	var arrived []*trPacket
+	for _, p := range tr.Packets {
+		if p.Dir == "s2c" && p.Type == "PUBLISH" {
+			arrived = append(arrived, p)
+		}
+	}
+	var former *trCallback
+	for _, cb := range tr.Callbacks {
+		if len(cb.Args) != 3 || cb.Thread != "event-dispatch" {
+			continue
+		}
+		m, ok := cb.Args[2].(map[string]any)
+		if !ok {
+			continue
+		}
+		i := slices.IndexFunc(arrived, func(p *trPacket) bool {
+			return p.Topic == m["topic"] && canonical(p.Payload) == canonical(m["payload"])
+		})
+		if i < 0 {
+			continue
+		}
+		if former != nil && cb.T-arrived[i].T > 0.5 && arrived[i].T > former.T && !tr.calls(former) {
+			former.sleeps = seconds(cb.T - former.T)
+		}
+		former = cb
+	}
+}
+
+// raisingCallbacks finds callbacks that raised: v1 delivered nothing after them, so that a call timed out although its
+// acknowledgement had come.
+func (tr *transcript) raisingCallbacks() {
+	for _, c := range tr.Calls {
+		if c.Method != "publish" || !c.main() || c.Raises == nil || c.Raises.Type != "publishTimeoutException" {
+			continue
+		}
+		acked := slices.ContainsFunc(tr.Packets, func(p *trPacket) bool {
+			return p.Type == "PUBACK" && p.Dir == "s2c" && p.Proxy == "" && p.Seq > c.Seq && p.Seq < c.EndSeq
+		})
+		if !acked {
+			continue
+		}
+		for _, cb := range slices.Backward(tr.Callbacks) {
+			if cb.Seq < c.Seq && cb.Thread == "event-dispatch" {
+				cb.panics = true
+				break
+			}
+		}
+	}
+}
+
+// calls reports whether calls were made in a callback.
+func (tr *transcript) calls(cb *trCallback) bool {
+	return slices.ContainsFunc(tr.Calls, func(c *trCall) bool { return c.after == cb })
+}
+
+// sort puts the lists in their order again.
+func (tr *transcript) sort() {
+	slices.SortStableFunc(tr.Packets, func(a, b *trPacket) int { return cmpFloat(a.Seq, b.Seq) })
+	slices.SortStableFunc(tr.Callbacks, func(a, b *trCallback) int { return cmpFloat(a.Seq, b.Seq) })
 }
 
 // foreign names the object of a recording that has no counterpart here yet, or "".

@@ -21,11 +21,10 @@ import (
 
 // trConn is the peer's end of a connection.
 type trConn struct {
-	n    int
-	raw  net.Conn
-	out  net.Conn
-	refs map[uint16]string // of the client's packets in flight, by id
-	ids  map[string]uint16 // by the recording's reference
+	n   int
+	raw net.Conn
+	out net.Conn
+	ids map[string]uint16 // of the client's packets, by the recording's reference
 }
 
 // peeked is a connection whose first byte has been looked at.
@@ -56,7 +55,7 @@ func (w *trWorld) serveConn(n int, raw net.Conn) {
 	} else if w.failing(n) {
 		return // plain text on a TLS port
 	}
-	c := &trConn{n: n, raw: raw, out: conn, refs: map[uint16]string{}, ids: map[string]uint16{}}
+	c := &trConn{n: n, raw: raw, out: conn, ids: map[string]uint16{}}
 	w.mu.Lock()
 	w.conns[n] = c
 	w.opened = append(w.opened, fmt.Sprintf("connection %d", n))
@@ -311,10 +310,14 @@ func (w *trWorld) describe(c *trConn, cp *packets.ControlPacket) (*trPacket, uin
 	p := &trPacket{Dir: "c2s", Conn: c.n, Type: strings.ToUpper(cp.PacketType())}
 	fresh := func(id uint16) {
 		w.mu.Lock()
-		w.refs++
-		p.MidRef = fmt.Sprintf("c%d", w.refs)
-		c.refs[id] = p.MidRef
-		w.mu.Unlock()
+		defer w.mu.Unlock()
+		if p.Dup && w.refs[id] != "" {
+			p.MidRef = w.refs[id]
+			return
+		}
+		w.count++
+		p.MidRef = fmt.Sprintf("c%d", w.count)
+		w.refs[id] = p.MidRef
 	}
 	switch v := cp.Content.(type) {
 	case *packets.Connect:

@@ -41,8 +41,9 @@ type trWorld struct {
 	accept  []int // connection numbers of dials that were let through
 	conns   map[int]*trConn
 	matched map[*trPacket]bool
-	refs    int
-	over    bool // the recording has ended: what the client does now counts for nothing
+	count   int
+	refs    map[uint16]string // of the client's packets, by id
+	over    bool              // the recording has ended: what the client does now counts for nothing
 
 	sent      []trSeen // by the client
 	acks      []trSeen
@@ -50,6 +51,7 @@ type trWorld struct {
 	opened    []string
 	callbacks []trHeard
 	outcomes  map[*trCall]string
+	took      map[*trCall]time.Duration
 	mids      map[string]int // returned ids, by the recording's reference
 	tokens    map[string]string
 	diffs     []string
@@ -66,9 +68,8 @@ type trSeen struct {
 // trHeard is a callback that ran.
 type trHeard struct {
 	trCallback
-	mid     int
-	unsubs  int // UNSUBSCRIBE packets sent before it
-	elapsed time.Duration
+	mid    int
+	unsubs int // UNSUBSCRIBE packets sent before it
 }
 
 // trAnchor is an entry whose occurrence others wait for.
@@ -86,8 +87,8 @@ type trDial struct {
 
 func newTrWorld(t testing.TB, rec *transcript, quirks trQuirks) *trWorld {
 	w := &trWorld{t: t, rec: rec, quirks: quirks, change: make(chan struct{}), seen: map[float64]time.Time{}, conns: map[int]*trConn{},
-		matched: map[*trPacket]bool{}, pings: map[int]int{}, outcomes: map[*trCall]string{}, mids: map[string]int{},
-		tokens: map[string]string{}, where: map[string]string{}}
+		matched: map[*trPacket]bool{}, pings: map[int]int{}, outcomes: map[*trCall]string{}, took: map[*trCall]time.Duration{}, mids: map[string]int{},
+		tokens: map[string]string{}, refs: map[uint16]string{}, where: map[string]string{}}
 	var err error
 	if w.ln, err = w.net.Listen("broker:8883"); err != nil {
 		t.Fatal(err)
@@ -99,7 +100,7 @@ func newTrWorld(t testing.TB, rec *transcript, quirks trQuirks) *trWorld {
 // plan finds the anchors and how each dial ends.
 func (w *trWorld) plan() {
 	for _, c := range w.rec.Calls {
-		if c.main() && c.Method != "" {
+		if c.main() && c.Thread != "" {
 			w.anchors = append(w.anchors, trAnchor{c.Seq, c.T, "call " + c.String()})
 			if c.EndSeq > 0 {
 				w.anchors = append(w.anchors, trAnchor{c.EndSeq, c.EndT, "end of call " + c.String()})
@@ -117,7 +118,7 @@ func (w *trWorld) plan() {
 			w.dials = append(w.dials, trDial{seq: p.Seq, t: p.T, conn: p.Conn})
 		case p.Type == "TRANSPORT_FAILED":
 			w.dials = append(w.dials, trDial{seq: p.Seq, t: p.T, conn: p.Conn, fails: true})
-		case p.Type == "CONNECT_ATTEMPT" && (i+1 == len(w.rec.Packets) || w.rec.Packets[i+1].Type != "TRANSPORT_OPEN"):
+		case p.Type == "CONNECT_ATTEMPT" && (i+1 == len(w.rec.Packets) || w.rec.Packets[i+1].Type != "TRANSPORT_OPEN" || w.rec.Packets[i+1].T > p.T+0.2):
 			w.dials = append(w.dials, trDial{seq: p.Seq, t: p.T})
 		}
 	}

@@ -19,9 +19,9 @@ import (
 
 // PUBACK never comes: AckTimeout fails the operation, its id stays reserved until the reconnect.
 func TestFault11PubackNeverComes(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", func(o *awsiot.ClientOptions) { rejoin(o); o.AckTimeout = 5 * time.Second }).up()
-		n.rule(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.PUBACK, Topic: "", Times: 2, Action: iotlocal.Drop})
+		n.rule(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.PUBACK, Times: 2, Action: iotlocal.Drop})
 		began := time.Now()
 		first, second := n.PublishAsync(packet("t", "a", 1)), n.PublishAsync(packet("t", "b", 1))
 		for _, f := range []*awsiot.Future[awsiot.PublishResult]{first, second} {
@@ -138,7 +138,7 @@ func TestFault13ServerDisconnect(t *testing.T) {
 // faster than the backoff, whether the broker says 0x8E or just closes.
 func TestFault14SessionTakenOver(t *testing.T) {
 	for _, bare := range []bool{false, true} {
-		withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+		withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 			if bare {
 				if _, err := e.srv.Faults().Add(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.DISCONNECT, Action: iotlocal.Drop}); err != nil {
 					t.Fatal(err)
@@ -182,7 +182,7 @@ func TestFault15ConnackRefusals(t *testing.T) {
 	slow := []byte{0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x8A, 0x8C, 0x90, 0x95, 0x99, 0x9A, 0x9B, 0x9C, 0x9D}
 	for _, code := range append(slices.Clone(slow), 0x87, 0x88, 0x89, 0x97, 0x9F, 0xEE) {
 		t.Run(fmt.Sprintf("0x%02X", code), func(t *testing.T) {
-			withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 				n := e.client("c", nil)
 				n.rule(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.CONNACK, Times: 1, Action: iotlocal.Reject, Code: iotlocal.Code(code)})
 				n.PublishFunc(packet("t", "kept", 1), n.events.done("kept"))
@@ -348,7 +348,7 @@ func truncated(t *testing.T, name string, b []byte, code byte, instead, complete
 // Oversized incoming packet: DISCONNECT 0x95. Outgoing above the broker's maximum: a local error
 // before anything is sent, and the connection stays.
 func TestFault17Oversized(t *testing.T) {
-	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{MaximumPacketSize: 1000}}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{MaximumPacketSize: 1000}}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", func(o *awsiot.ClientOptions) { rejoin(o); o.MaximumPacketSize = 500 }).up()
 		big := strings.Repeat("x", 1000)
 		for _, qos := range []awsiot.QoS{0, 1} {
@@ -398,7 +398,7 @@ func TestFault18PayloadSizes(t *testing.T) {
 		{"256 MB", 256 << 20, awsiot.FlowControlNone, 1 << 20, "awsiot: Payload: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{MaximumPacketSize: tt.max, Payload: aws + int(tt.max)}}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{MaximumPacketSize: tt.max, Payload: aws + int(tt.max)}}, func(t *testing.T, e *onLocal) {
 				n := e.client("c", func(o *awsiot.ClientOptions) { o.FlowControl, o.MaximumPacketSize = tt.flow, 4<<20 }).up()
 				p := &awsiot.PublishPacket{Topic: "t", Payload: make([]byte, tt.size), QoS: 1}
 				got := n.subscribe("t")

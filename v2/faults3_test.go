@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,7 +34,7 @@ import (
 // Receive Maximum 1 in both directions with a burst of 1,000: all arrive, in order; the broker,
 // which would end the connection with 0x93, never sees 2 unacknowledged, nor does the client.
 func TestFault19ReceiveMaximumOne(t *testing.T) {
-	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{ReceiveMaximum: 1}}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{ReceiveMaximum: 1}}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", func(o *awsiot.ClientOptions) { o.ReceiveMaximum = 1 }).up().subscribe("t")
 		var want, payload []string
 		for i := range 1000 {
@@ -133,7 +134,7 @@ func TestFault21TopicAliases(t *testing.T) {
 		})
 	}
 	t.Run("out, LRU", func(t *testing.T) {
-		withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{TopicAliasMaximum: 2}}, func(e *onLocal) {
+		withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{TopicAliasMaximum: 2}}, func(t *testing.T, e *onLocal) {
 			n := e.client("c", func(o *awsiot.ClientOptions) { rejoin(o); o.TopicAliasing.Outbound = awsiot.AliasLRU }).up()
 			send := func() {
 				for _, topic := range []string{"a", "a", "b", "c", "a", "c"} {
@@ -153,7 +154,7 @@ func TestFault21TopicAliases(t *testing.T) {
 		})
 	})
 	t.Run("out, manual", func(t *testing.T) {
-		withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{TopicAliasMaximum: 2}}, func(e *onLocal) {
+		withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{TopicAliasMaximum: 2}}, func(t *testing.T, e *onLocal) {
 			n := e.client("c", func(o *awsiot.ClientOptions) { o.TopicAliasing.Outbound = awsiot.AliasManual }).up()
 			for alias, want := range map[uint16]bool{0: false, 1: true, 2: true, 3: false} {
 				p := packet("t", "x", 1)
@@ -358,9 +359,14 @@ func TestFault23Certificates(t *testing.T) {
 				good := *s
 				tt.change(s, other)
 				anonymous, demand := s.device == nil, tls.RequireAndVerifyClientCert
+				var mu sync.Mutex // of *s, which is changed for the second attempt
 				w := newWorld(t, func(o *awsiot.ClientOptions) {
 					o.Port, o.CAPEM = 1883, ca.pem()
-					o.Auth = awsiot.MTLSFromFunc(func(context.Context) (tls.Certificate, error) { return *s.device, nil })
+					o.Auth = awsiot.MTLSFromFunc(func(context.Context) (tls.Certificate, error) {
+						mu.Lock()
+						defer mu.Unlock()
+						return *s.device, nil
+					})
 					if anonymous {
 						o.Auth = awsiot.TLS()
 					}
@@ -372,6 +378,8 @@ func TestFault23Certificates(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
+					mu.Lock()
+					defer mu.Unlock()
 					return tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{s.host}, ClientAuth: demand,
 						ClientCAs: ca.pool(), MaxVersion: s.maxVersion, MinVersion: tls.VersionTLS12})
 				}
@@ -392,9 +400,11 @@ func TestFault23Certificates(t *testing.T) {
 					t.Errorf("%#v", err)
 				}
 				began := time.Now()
+				mu.Lock()
 				if *s = good; anonymous { // it was put right
 					demand = tls.NoClientCert
 				}
+				mu.Unlock()
 				c := accept()
 				p := &peer{t: t, conn: c}
 				expect[*packets.Connect](p)
@@ -427,7 +437,6 @@ func TestFault26SubackPartialFailure(t *testing.T) {
 		for i := range 8 {
 			fs = append(fs, fmt.Sprintf("f/%d", i))
 		}
-		w.client.Observe(awsiot.Observer{})
 		f := w.client.SubscribeAsync(filters(func(m *awsiot.Message) { w.events.add("got %s", m.Topic) }, fs...))
 		p.take(1)
 		p.send(suback(1, 1, 1, 1, 0x87, 1, 1, 0, 1))
@@ -462,7 +471,7 @@ func TestFault26SubackPartialFailure(t *testing.T) {
 // connection of AWS is an error with its filter.
 func TestFault27ManySubscriptions(t *testing.T) {
 	const total = 10_000
-	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{Subscriptions: -1}}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{Subscriptions: -1}}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", rejoin).up()
 		var all []string
 		for i := 0; i < total; i += 8 {
@@ -511,7 +520,7 @@ func TestFault27ManySubscriptions(t *testing.T) {
 		equal(t, "subscribed again", got, all)
 		equal(t, "received", n.got.take(), []string{"d/9999=there"})
 	})
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		log := newStateLog(t)
 		n := e.client("c", func(o *awsiot.ClientOptions) { o.FlowControl, o.Logger = awsiot.FlowControlAWS, slog.New(log) }).up()
 		for i := range 50 {

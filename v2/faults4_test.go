@@ -18,7 +18,7 @@ import (
 // A callback panics: recovered, reported with its stack, the message is acknowledged, and the next
 // one delivered (another SDK's thread is dead then).
 func TestFault28CallbackPanics(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		log := newStateLog(t)
 		n := e.client("c", func(o *awsiot.ClientOptions) { o.Logger = slog.New(log) }).up()
 		handler := func(m *awsiot.Message) {
@@ -49,7 +49,7 @@ func TestFault28CallbackPanics(t *testing.T) {
 // A callback blocks for an hour: keep-alive and acknowledgements of others go on, memory is
 // bounded by Receive Maximum: the broker keeps what comes meanwhile, and all of it arrives.
 func TestFault29CallbackBlocks(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		release, first := make(chan bool), true
 		n := e.client("c", func(o *awsiot.ClientOptions) {
 			o.KeepAlive, o.ReceiveMaximum = time.Minute, 10
@@ -94,7 +94,7 @@ func TestFault29CallbackBlocks(t *testing.T) {
 // (Every method in every callback: TestEveryMethodInEveryCallback.)
 func TestFault30Reentrancy(t *testing.T) {
 	for _, serial := range []bool{false, true} {
-		withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+		withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 			n := e.client("c", func(o *awsiot.ClientOptions) { rejoin(o); o.SerialCallbacks = serial }).up()
 			ended := make(chan error, 2)
 			ctx := context.Background()
@@ -164,7 +164,7 @@ func TestFault31StopInEveryState(t *testing.T) {
 		}, awsiot.StateConnected},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 				n := e.client("c", func(o *awsiot.ClientOptions) { o.OfflineQueue.DrainRate = 2 })
 				lost := n.rule(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.PUBACK, Action: iotlocal.Drop})
 				tt.start(e, n)
@@ -202,7 +202,7 @@ func TestFault31StopInEveryState(t *testing.T) {
 // Context cancelled while queued, in flight, after the PUBACK, and at the very moment of the
 // PUBACK: exactly one outcome. What was queued is never sent.
 func TestFault32ContextCancelled(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", nil)
 		ctx, cancel := context.WithCancel(context.Background())
 		go func() { <-time.After(time.Second); cancel() }()

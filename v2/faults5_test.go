@@ -35,7 +35,7 @@ func TestFault35OfflineQueueFull(t *testing.T) {
 		{awsiot.DropOldest, awsiot.ErrDropped, []int{0, 1, 2}, []string{"3", "4", "5", "6", "7", "8"}},
 	} {
 		t.Run(tt.full.String(), func(t *testing.T) {
-			withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 				n := e.client("c", func(o *awsiot.ClientOptions) {
 					rejoin(o)
 					o.OfflineQueue = awsiot.OfflineQueue{Behavior: awsiot.KeepAll, MaxOperations: 6, WhenFull: tt.full, DrainRate: 2}
@@ -79,7 +79,7 @@ func TestFault35OfflineQueueFull(t *testing.T) {
 // Reconnect storm, the broker refuses 10,000 times: the delays have jitter, they start anew only
 // after the stable time, and memory does not grow. (A network that refuses: TestManyRefusals.)
 func TestFault36ReconnectStorm(t *testing.T) {
-	withLocal(t, iotlocal.Options{TLSPort: iotlocal.Off, RecorderCap: -1}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{TLSPort: iotlocal.Off, RecorderCap: -1}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", func(o *awsiot.ClientOptions) { o.RetryJitterMode = awsiot.JitterFull; rejoin(o) })
 		refused, err := e.srv.Faults().RefuseConnects(10_000, 0x89)
 		if err != nil {
@@ -118,7 +118,7 @@ func TestFault36ReconnectStorm(t *testing.T) {
 			t.Errorf("delays: 5%% below %v, half below %v, longest %v", lo, mid, hi)
 		}
 	})
-	withLocal(t, iotlocal.Options{TLSPort: iotlocal.Off}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{TLSPort: iotlocal.Off}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", nil)
 		w := &world{t: t, client: n.Client}
 		e.srv.Faults().RefuseConnections(5)
@@ -294,7 +294,7 @@ func TestFault38ServerKeepAlive(t *testing.T) {
 		{"ours", 10 * time.Minute, -1, 6},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{MaxKeepAlive: tt.server}}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{MaxKeepAlive: tt.server}}, func(t *testing.T, e *onLocal) {
 				n := e.client("c", func(o *awsiot.ClientOptions) { o.KeepAlive = tt.ours }).up()
 				pass(time.Hour + time.Second)
 				if pings := len(n.sent(iotlocal.PINGREQ)); pings != tt.pings || n.State() != awsiot.StateConnected || len(n.sent(iotlocal.CONNECT)) != 1 {
@@ -329,7 +329,7 @@ func TestFault39Will(t *testing.T) {
 		}, 10 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 				watch := e.client("watch", nil).up().subscribe("will")
 				n := e.client("c", func(o *awsiot.ClientOptions) {
 					rejoin(o)

@@ -48,7 +48,7 @@ func fillStore(t *testing.T, dir string, n int) (segment string) {
 func drainStore(t *testing.T, dir string) (sent []string, log *stateLog) {
 	t.Helper()
 	log = newStateLog(t)
-	withLocal(t, iotlocal.Options{TLSPort: iotlocal.Off}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{TLSPort: iotlocal.Off}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", func(o *awsiot.ClientOptions) { o.Store, o.Logger = awsiot.NewFileStore(dir), slog.New(log) }).up()
 		n.publish("t", "last")
 		sent = payloads(n.sent(iotlocal.PUBLISH))

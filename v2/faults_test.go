@@ -34,13 +34,13 @@ type onLocal struct {
 }
 
 // withLocal runs f in a bubble with a server that has the options o.
-func withLocal(t *testing.T, o iotlocal.Options, f func(e *onLocal)) {
+func withLocal(t *testing.T, o iotlocal.Options, f func(t *testing.T, e *onLocal)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		e := &onLocal{t: t, net: &memnet.Network{}}
 		o.Listen = func(_, addr string) (net.Listener, error) { return e.net.Listen(addr) }
 		e.srv = iotlocal.StartT(t, o)
-		f(e)
+		f(t, e)
 	})
 }
 
@@ -206,7 +206,7 @@ func TestFault01CutInsideOutgoingPublish(t *testing.T) {
 	} {
 		for at := 1; at <= size; at++ {
 			t.Run(fmt.Sprintf("%s, after %d bytes", tt.name, at), func(t *testing.T) {
-				withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+				withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 					n := e.client("c", func(o *awsiot.ClientOptions) { rejoin(o); o.OfflineQueue.Behavior = tt.policy }).up()
 					n.conn.Load().SetLink(memnet.ToServer, memnet.Link{CutAfter: at})
 					n.PublishFunc(packet("t", "half", 1), n.events.done("half"))
@@ -249,7 +249,7 @@ func TestFault02CutInsideIncomingPublish(t *testing.T) {
 	const size = 13 // of PUBLISH "t" "whole"
 	for at := 1; at < size; at++ {
 		t.Run(fmt.Sprintf("after %d bytes", at), func(t *testing.T) {
-			withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 				n := e.client("c", rejoin).up().subscribe("t")
 				n.rule(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.PUBLISH, Nth: 1, Action: iotlocal.CutMiddle, Bytes: at})
 				if _, err := e.srv.Publish(iotlocal.Message{Topic: "t", Payload: []byte("whole"), QoS: 1}); err != nil {
@@ -272,7 +272,7 @@ func TestFault02CutInsideIncomingPublish(t *testing.T) {
 // Half-open (packets vanish, no RST): the PINGRESP timeout closes within keep-alive + ping
 // timeout; pending operations are kept.
 func TestFault03HalfOpen(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", func(o *awsiot.ClientOptions) {
 			rejoin(o)
 			o.KeepAlive, o.PingTimeout = 30*time.Second, 10*time.Second
@@ -316,7 +316,7 @@ func TestFault04SlowLoris(t *testing.T) {
 		{"websocket upgrade", awsiot.PlainWebsocket(nil), false, 5 * time.Second, "websocket with localhost"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 				n := e.client("c", func(o *awsiot.ClientOptions) {
 					o.Auth, o.ConnectTimeout, o.ConnackTimeout = tt.auth, 5*time.Second, 7*time.Second
 					if tt.tls {
@@ -368,7 +368,7 @@ func slowUpgrade(t *testing.T, nw *memnet.Network) int {
 
 // The broker accepts TCP and says nothing: the same error, the backoff grows, no spin.
 func TestFault05Silence(t *testing.T) {
-	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{ConnectTimeout: time.Hour}}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{ConnectTimeout: time.Hour}}, func(t *testing.T, e *onLocal) {
 		e.srv.Faults().SilenceConnections(-1)
 		n := e.client("c", func(o *awsiot.ClientOptions) {
 			upstreamBackoff(o)
@@ -395,7 +395,7 @@ func TestFault05Silence(t *testing.T) {
 // Restart with the session kept: session present, no SUBSCRIBE is sent again, what was
 // unacknowledged is sent again once.
 func TestFault06RestartSessionKept(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", rejoin).up().subscribe("other", "t")
 		lost := n.rule(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.PUBACK, Action: iotlocal.Drop})
 		for i := range 5 {
@@ -431,7 +431,7 @@ func TestFault07RestartSessionLost(t *testing.T) {
 		awsiot.FailAll: `awsiot: publish "t": ` + awsiot.ErrOffline.Error(),
 	} {
 		t.Run(policy.String(), func(t *testing.T) {
-			withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 				n := e.client("c", func(o *awsiot.ClientOptions) { rejoin(o); o.OfflineQueue.Behavior = policy }).up().subscribe("a", "b")
 				lost := n.rule(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.PUBACK, Action: iotlocal.Drop})
 				n.PublishFunc(packet("t", "x", 1), n.events.done("x"))
@@ -486,7 +486,8 @@ func TestFault08DuplicatePuback(t *testing.T) {
 	})
 }
 
-// PUBACK for an id of the former connection, after the reconnect: ignored.
+// PUBACK for an id of the former connection, after the reconnect: ignored, in a new session and in
+// the old one, where the message has the id still but has not been sent again yet.
 func TestFault09PubackOfFormerConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, rejoin)
@@ -504,6 +505,22 @@ func TestFault09PubackOfFormerConnection(t *testing.T) {
 		p.send(uint16(2))
 		synctest.Wait()
 		only(t, w.events.take(), "a: <nil>")
+
+		w.client.PublishFunc(packet("t", "b", 1), w.events.done("b"))
+		w.client.PublishFunc(packet("t", "c", 1), w.events.done("c"))
+		equal(t, "two more", p.take(2), []string{"b#3", "c#4"})
+		p.cut()
+		p, _ = w.accept(sessionPresent(func(a *packets.Connack) { a.Properties.ReceiveMaximum = new(uint16(1)) }))
+		equal(t, "one of them again", p.take(1), []string{"b#3+"})
+		p.send(uint16(4))
+		p.silent(time.Second)
+		p.send(uint16(3))
+		equal(t, "the other is not lost", p.take(1), []string{"c#4+"})
+		p.send(uint16(4))
+		synctest.Wait()
+		list := w.events.take()
+		only(t, list, "b: <nil>")
+		only(t, list, "c: <nil>")
 	})
 }
 

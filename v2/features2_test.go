@@ -17,7 +17,7 @@ import (
 // Shared subscriptions: each message goes to one member of the group, every member gets some, and
 // somebody who subscribed on his own gets all.
 func TestFeatureSharedSubscriptions(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		one, two := e.client("one", nil).up().subscribe("$share/group/t/+"), e.client("two", nil).up().subscribe("$share/group/t/+")
 		alone := e.client("alone", nil).up().subscribe("t/+")
 		var want []string
@@ -50,7 +50,7 @@ func TestFeatureSharedSubscriptions(t *testing.T) {
 
 // The handler of a shared subscription is found by the filter behind $share/group/.
 func TestFeatureSharedSubscriptionRoute(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", nil).up()
 		if _, err := n.Subscribe(within(time.Minute), filters(func(m *awsiot.Message) { n.events.add("handled %s", m.Topic) }, "$share/group/a/#")); err != nil {
 			t.Fatal(err)
@@ -65,7 +65,7 @@ func TestFeatureSharedSubscriptionRoute(t *testing.T) {
 // Receive maximum: announced, kept to by the broker while the program holds acknowledgements back,
 // and the broker's is kept to by the client.
 func TestFeatureReceiveMaximum(t *testing.T) {
-	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{ReceiveMaximum: 7}}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{ReceiveMaximum: 7}}, func(t *testing.T, e *onLocal) {
 		var acks []func() error
 		n := e.client("c", func(o *awsiot.ClientOptions) {
 			o.ReceiveMaximum = 3
@@ -108,7 +108,7 @@ func TestFeatureReceiveMaximum(t *testing.T) {
 
 // Will with all its properties, after its delay.
 func TestFeatureWill(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		var got *awsiot.Message
 		var at time.Time
 		e.client("watch", func(o *awsiot.ClientOptions) {
@@ -152,7 +152,7 @@ func TestFeatureRetained(t *testing.T) {
 		{"NoLocal", awsiot.Subscription{NoLocal: true}, false, []string{"kept r"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 				var got []string
 				n := e.client("c", func(o *awsiot.ClientOptions) {
 					o.OnPublishReceived = func(m *awsiot.Message) {
@@ -192,7 +192,7 @@ func TestFeatureRetained(t *testing.T) {
 
 // Subscription identifiers: AWS has none and says so; the call is refused before anything is sent.
 func TestFeatureSubscriptionIdentifiers(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", nil).up()
 		if n.again().Settings.SubscriptionIdentifiersAvailable {
 			t.Error("available")
@@ -214,7 +214,7 @@ func TestFeatureSubscriptionIdentifiers(t *testing.T) {
 func TestFeatureAssignedClientID(t *testing.T) {
 	for _, flow := range []awsiot.FlowControl{awsiot.FlowControlNone, awsiot.FlowControlAWS} {
 		t.Run(flow.String(), func(t *testing.T) {
-			withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 				n := e.client("", func(o *awsiot.ClientOptions) { rejoin(o); o.FlowControl = flow }).up().subscribe("t")
 				first := n.again()
 				n.id = first.Settings.ClientID
@@ -235,7 +235,7 @@ func TestFeatureAssignedClientID(t *testing.T) {
 
 // Server keep-alive: what the broker wants instead is in the settings, and what the broker sees.
 func TestFeatureServerKeepAlive(t *testing.T) {
-	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{MaxKeepAlive: time.Minute}}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{MaxKeepAlive: time.Minute}}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", func(o *awsiot.ClientOptions) { o.KeepAlive = time.Hour }).up()
 		if s := n.again(); s.Settings.ServerKeepAlive != time.Minute || s.Connack.ServerKeepAlive == nil || *s.Connack.ServerKeepAlive != time.Minute {
 			t.Errorf("%+v", s)

@@ -38,7 +38,7 @@ func TestFeatureSessionExpiry(t *testing.T) {
 		{"DISCONNECT with 0 after a CONNECT with 0", 0, new(time.Duration(0)), time.Second, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 				session := func(o *awsiot.ClientOptions) {
 					if o.SessionExpiry = tt.connect; tt.connect > 0 {
 						o.SessionBehavior = awsiot.RejoinAlways
@@ -77,7 +77,7 @@ func TestFeatureSessionExpiry(t *testing.T) {
 		})
 	}
 	t.Run("cannot be set when CONNECT announced 0", func(t *testing.T) {
-		withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+		withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 			n := e.client("c", nil).up()
 			err := n.Stop(context.Background(), &awsiot.DisconnectPacket{SessionExpiry: new(hour)})
 			var ve *awsiot.ValidationError
@@ -124,7 +124,7 @@ func TestFeatureReasonCodes(t *testing.T) {
 		}, awsiot.ReasonImplementationSpecificError, `awsiot: unsubscribe "f": implementation specific error (0x83)`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+			withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 				n := e.client("c", nil).up()
 				tt.rule.Dir = iotlocal.ServerToClient
 				n.rule(tt.rule)
@@ -139,7 +139,7 @@ func TestFeatureReasonCodes(t *testing.T) {
 		})
 	}
 	t.Run("CONNACK", func(t *testing.T) {
-		withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+		withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 			n := e.client(strings.Repeat("x", 200), nil) // AWS takes 128 bytes
 			err := n.StartAndWait(within(time.Minute))
 			var ce *awsiot.ConnectError
@@ -153,7 +153,7 @@ func TestFeatureReasonCodes(t *testing.T) {
 // Topic aliases both ways: the broker's record has the topics that it made of the client's aliases,
 // and the program sees topics where the broker sent aliases.
 func TestFeatureTopicAliases(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", func(o *awsiot.ClientOptions) {
 			o.TopicAliasing = awsiot.TopicAliasing{Outbound: awsiot.AliasLRU, OutboundMaximum: 2, Inbound: awsiot.AliasEnabled, InboundMaximum: 5}
 		}).up().subscribe("a/#")
@@ -186,7 +186,7 @@ func TestFeatureMessageExpiry(t *testing.T) {
 		away time.Duration
 		left time.Duration // 0: the message is gone
 	}{{4 * time.Second, 6 * time.Second}, {11 * time.Second, 0}} {
-		withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+		withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 			var left []time.Duration
 			sub := e.client("sub", func(o *awsiot.ClientOptions) {
 				rejoin(o)
@@ -207,7 +207,7 @@ func TestFeatureMessageExpiry(t *testing.T) {
 			}
 		})
 	}
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", nil)
 		short, long := packet("t", "short", 1), packet("t", "long", 1)
 		short.MessageExpiry, long.MessageExpiry = new(10*time.Second), new(20*time.Second)
@@ -228,7 +228,7 @@ func TestFeatureMessageExpiry(t *testing.T) {
 
 // Server disconnect: its reason code and string are in the event, and in its error.
 func TestFeatureServerDisconnect(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", nil)
 		var got *awsiot.Disconnection
 		n.Observe(awsiot.Observer{OnDisconnection: func(d *awsiot.Disconnection) { got = d }})
@@ -246,7 +246,7 @@ func TestFeatureServerDisconnect(t *testing.T) {
 
 // Request and response: the answer finds its way by response topic and correlation data.
 func TestFeatureRequestResponse(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		server := e.client("server", nil).up()
 		answer := func(m *awsiot.Message) {
 			if m.ResponseTopic == "" {
@@ -284,7 +284,7 @@ func TestFeatureRequestResponse(t *testing.T) {
 // Maximum packet size: the broker does not send what is larger than the client announced, and the
 // client does not send what is larger than the broker announced.
 func TestFeatureMaximumPacketSize(t *testing.T) {
-	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{MaximumPacketSize: 300}}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{MaximumPacketSize: 300}}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", func(o *awsiot.ClientOptions) { o.MaximumPacketSize = 100 }).up().subscribe("t")
 		if c, s := n.sent(iotlocal.CONNECT)[0].Connect, n.again(); c.MaximumPacketSize == nil || *c.MaximumPacketSize != 100 || s.Settings.MaximumPacketSizeToServer != 300 {
 			t.Errorf("CONNECT %v, negotiated %+v", c.MaximumPacketSize, s.Settings)
@@ -310,7 +310,7 @@ func TestFeatureMaximumPacketSize(t *testing.T) {
 
 // Payload format, content type and user properties travel unchanged: order kept, names twice, not only ASCII.
 func TestFeatureProperties(t *testing.T) {
-	withLocal(t, iotlocal.Options{}, func(e *onLocal) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		var got *awsiot.Message
 		e.client("sub", func(o *awsiot.ClientOptions) { o.OnPublishReceived = func(m *awsiot.Message) { got = m } }).up().subscribe("t")
 		user := []awsiot.UserProperty{{Name: "b", Value: "2"}, {Name: "a", Value: "1"}, {Name: "b", Value: "3"}, {Name: "ключ", Value: ""}, {Name: "", Value: "é"}}

@@ -75,7 +75,7 @@ func (c *chaos) run(ctx context.Context) {
 		c.expire()
 		if time.Now().After(c.sessions) {
 			c.loseSessions(ctx)
-			c.sessions = time.Now().Add(2 * time.Second)
+			c.sessions = time.Now().Add(4 * time.Second)
 			continue
 		}
 		c.inject(kinds[c.rand.IntN(len(kinds))])

@@ -32,7 +32,7 @@ const (
 const usage = `usage: iotlocal serve [flags]
 
 Serves MQTT 5 and 3.1.1 with Device Shadows, as AWS IoT Core does, until
-interrupted. Port 0 is a free port, -1 none.
+interrupted. Port 0 is a free port, -1 none. Websockets are served at /mqtt.
 
 `
 
@@ -76,6 +76,8 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.Dir, "dir", "", "directory for the CA and the certificates, kept over restarts (default: a temporary one, removed at the end)")
 	fs.IntVar(&o.TLSPort, "tls-port", 0, "port for MQTT over mutual TLS")
 	fs.IntVar(&o.TCPPort, "tcp-port", 0, "port for MQTT without TLS or credentials")
+	fs.IntVar(&o.WSPort, "ws-port", 0, "port for MQTT over websockets without TLS")
+	fs.IntVar(&o.WSSPort, "wss-port", 0, "port for MQTT over secure websockets, without a client certificate; a signature (SigV4) by any credentials is taken if its time is right")
 	fs.StringVar(&o.ListenAddr, "listen", "", "address to listen on (default 127.0.0.1: this machine only)")
 	fs.Var(&things, "thing", "name of a thing to make a certificate for; may be repeated")
 	fs.Var(&sans, "san", "host name or IP address for the server certificate beside localhost, 127.0.0.1 and ::1; may be repeated")
@@ -89,15 +91,21 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "iotlocal: "+format+"\n", a...)
 		return exitUsage
 	}
-	switch {
-	case fs.NArg() > 0:
+	if fs.NArg() > 0 {
 		return wrong("unexpected argument %q", fs.Arg(0))
-	case o.TLSPort == iotlocal.Off && o.TCPPort == iotlocal.Off:
-		return wrong("both ports are off: nothing to serve")
-	case o.TLSPort < iotlocal.Off || o.TLSPort > 65535:
-		return wrong("-tls-port %d is not in -1..65535", o.TLSPort)
-	case o.TCPPort < iotlocal.Off || o.TCPPort > 65535:
-		return wrong("-tcp-port %d is not in -1..65535", o.TCPPort)
+	}
+	on := false
+	for _, p := range []struct {
+		flag string
+		port int
+	}{{"-tls-port", o.TLSPort}, {"-tcp-port", o.TCPPort}, {"-ws-port", o.WSPort}, {"-wss-port", o.WSSPort}} {
+		if p.port < iotlocal.Off || p.port > 65535 {
+			return wrong("%s %d is not in -1..65535", p.flag, p.port)
+		}
+		on = on || p.port != iotlocal.Off
+	}
+	if !on {
+		return wrong("every port is off: nothing to serve")
 	}
 	o.SANs = sans
 	if err := listen(ctx, o, things, stdout); err != nil {
@@ -144,6 +152,8 @@ func announce(w io.Writer, srv *iotlocal.Server, things []iotlocal.Thing) error 
 	row("endpoint", srv.Host())
 	port("tls-port", srv.TLSPort())
 	port("tcp-port", srv.TCPPort())
+	port("ws-port", srv.WSPort())
+	port("wss-port", srv.WSSPort())
 	row("ca", srv.CAFile())
 	for _, t := range things {
 		row("thing", t.Name)

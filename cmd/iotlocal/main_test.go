@@ -25,10 +25,12 @@ func TestUsage(t *testing.T) {
 	}{
 		{"no command", nil, exitUsage, "no command given"},
 		{"unknown command", []string{"run"}, exitUsage, `unknown command "run"`},
-		{"unknown flag", []string{"serve", "-ws-port", "0"}, exitUsage, "flag provided but not defined: -ws-port"},
+		{"unknown flag", []string{"serve", "-nosuch-port", "0"}, exitUsage, "flag provided but not defined: -nosuch-port"},
 		{"port is no number", []string{"serve", "-tls-port", "x"}, exitUsage, "-tls-port"},
 		{"port out of range", []string{"serve", "-tls-port", "65536"}, exitUsage, "-tls-port 65536 is not in -1..65535"},
-		{"nothing to serve", []string{"serve", "-tls-port", "-1", "-tcp-port", "-1"}, exitUsage, "nothing to serve"},
+		{"websocket port out of range", []string{"serve", "-wss-port", "-2"}, exitUsage, "-wss-port -2 is not in -1..65535"},
+		{"nothing to serve", []string{"serve", "-tls-port", "-1", "-tcp-port", "-1", "-ws-port", "-1", "-wss-port", "-1"}, exitUsage, "nothing to serve"},
+		{"websockets only", []string{"serve", "-tls-port", "-1", "-tcp-port", "-1", "-ws-port", "-1"}, exitOK, "(no v2 snippet: it would use the TLS or the TCP port, and both are off)"},
 		{"argument", []string{"serve", "now"}, exitUsage, `unexpected argument "now"`},
 		{"bad thing", []string{"serve", "-thing", "a/b"}, exitError, "thing"},
 		{"bad SAN", []string{"serve", "-san", "a b"}, exitError, `SAN "a b"`},
@@ -72,7 +74,7 @@ func TestServeProgram(t *testing.T) {
 				t.Fatal(err)
 			}
 			said := readTo(t, out, "\nready\n")
-			for _, want := range []string{`endpoint +localhost`, `tls-port +\d+`, `tcp-port +\d+`, `ca +` + dir + `/ca.pem`,
+			for _, want := range []string{`endpoint +localhost`, `tls-port +\d+`, `tcp-port +\d+`, `ws-port +\d+`, `wss-port +\d+`, `ca +` + dir + `/ca.pem`,
 				`cert +` + dir + `/two.pem`, `key +` + dir + `/one.key`, `v1compat.NewAWSIoTMQTTClient\("one"\)`, `awsiot.MTLSFromPath`} {
 				if !regexp.MustCompile(want).MatchString(said) {
 					t.Errorf("no %q in\n%s", want, said)

@@ -41,6 +41,9 @@ func (a address) TLS() bool { return a.TLSPort != iotlocal.Off && a.CertFile != 
 // snippet returns a complete program that subscribes, publishes one message to
 // itself and prints it.
 func snippet(s style, a address) (string, error) {
+	if a.TLSPort == iotlocal.Off && a.TCPPort == iotlocal.Off {
+		return "", errors.New("it would use the TLS or the TCP port, and both are off")
+	}
 	if !a.TLS() && a.TCPPort == iotlocal.Off {
 		return "", errors.New("the TLS port needs a certificate, give -thing NAME")
 	}

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -33,6 +34,7 @@ func main() {
 	flag.IntVar(&s.Window, "window", 100, "publishes in flight")
 	flag.IntVar(&s.Topics, "topics", 1, "recv: topics, each with a subscription and a handler")
 	flag.IntVar(&s.Clients, "clients", 0, "idle: how many; 0 means 1000")
+	flag.DurationVar(&s.Delay, "delay", 0, "reconnect, resend: how long to wait before a reconnection; 0 means 1ms")
 	flag.IntVar(&o.Count, "n", 0, "messages, or losses of the connection; 0: what -dur takes")
 	flag.DurationVar(&o.Duration, "dur", 300*time.Millisecond, "aimed length of the measured part")
 	limit := flag.Duration("timeout", 25*time.Second, "give up after")
@@ -42,6 +44,9 @@ func main() {
 	flag.StringVar(&o.Profiles.Allocs, "allocprofile", "", "file for an allocation profile")
 	flag.Parse()
 	s.TLS = o.Target.CA != ""
+	if s.Work == measure.Reconnect || s.Work == measure.Resend {
+		s.Delay = cmp.Or(s.Delay, time.Millisecond)
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -26,13 +27,14 @@ const shortest = 200 * time.Millisecond
 func main() {
 	var t driver.Target
 	var s measure.Spec
-	mode := flag.String("mode", "batch", "batch, syscall, pingpong, recv, redial or resend")
+	mode := flag.String("mode", "batch", "batch, syscall, pingpong, recv, redial, waitdial or resend")
 	flag.StringVar(&t.Addr, "addr", "", "address of the null broker")
 	flag.StringVar(&t.CA, "ca", "", "certificate to trust: use TLS")
 	flag.IntVar(&s.QoS, "qos", 1, "quality of service, 0 or 1")
 	flag.IntVar(&s.Size, "size", 256, "payload, bytes")
 	flag.IntVar(&s.Window, "window", 100, "publishes in flight")
 	flag.IntVar(&s.Topics, "topics", 1, "recv: topics")
+	flag.DurationVar(&s.Delay, "delay", 0, "redial, waitdial, resend: what a client is told to wait, and waitdial waits; 0 means 1ms")
 	dur := flag.Duration("dur", 300*time.Millisecond, "aimed length of the measured part; at least 200ms")
 	timeout := flag.Duration("timeout", 25*time.Second, "give up after")
 	flag.Parse()
@@ -43,10 +45,10 @@ func main() {
 		s.Work = measure.Recv
 	case limit.PingPong:
 		s.Window = 1
-	case limit.Dial:
-		s.Work = measure.Reconnect
+	case limit.Dial, limit.WaitDial:
+		s.Work, s.Delay = measure.Reconnect, cmp.Or(s.Delay, time.Millisecond)
 	case limit.Again:
-		s.Work = measure.Resend
+		s.Work, s.Delay = measure.Resend, cmp.Or(s.Delay, time.Millisecond)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -67,7 +69,7 @@ func run(ctx context.Context, t driver.Target, mode limit.Mode, s measure.Spec, 
 	if err := s.Validate(); err != nil {
 		return r, err
 	}
-	if mode == limit.Dial || mode == limit.Again {
+	if mode == limit.Dial || mode == limit.WaitDial || mode == limit.Again {
 		return lose(ctx, t, mode, r, d)
 	}
 	nc, err := t.Dial(ctx)
@@ -107,7 +109,10 @@ func run(ctx context.Context, t driver.Target, mode limit.Mode, s measure.Spec, 
 // lose measures the modes that make their own connections.
 func lose(ctx context.Context, t driver.Target, mode limit.Mode, r measure.Result, d time.Duration) (measure.Result, error) {
 	f, per := limit.Redial, 1
-	if mode == limit.Again {
+	switch mode {
+	case limit.WaitDial:
+		f = limit.WaitRedial
+	case limit.Again:
 		f, per = limit.Resend, r.Window
 	}
 	dial := func() (net.Conn, error) {

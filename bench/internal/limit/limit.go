@@ -27,6 +27,7 @@ const (
 	PingPong Mode = "pingpong" // one packet out, one acknowledgement in
 	Receive  Mode = "recv"     // packets counted in the read buffer, QoS 1 answers written together
 	Dial     Mode = "redial"   // a new connection per message; see Redial
+	WaitDial Mode = "waitdial" // the same after a wait of Delay
 	Again    Mode = "resend"   // unacknowledged packets on a second connection; see Resend
 )
 

@@ -1,7 +1,9 @@
 package limit
 
 import (
+	"errors"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -116,6 +118,58 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if _, err := Open(nil, c.mode, c.spec); err == nil {
 				t.Fatal("no error")
+			}
+		})
+	}
+}
+
+// TestLosses runs the two modes that lose their connection.
+func TestLosses(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b nullbroker.Broker
+	served := make(chan error, 1)
+	go func() { served <- b.Serve(l) }()
+	defer func() {
+		if err := errors.Join(b.Close(), <-served); err != nil {
+			t.Error(err)
+		}
+	}()
+	dials := 0
+	dial := func() (net.Conn, error) {
+		dials++
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err == nil {
+			err = c.SetDeadline(time.Now().Add(10 * time.Second))
+		}
+		return c, err
+	}
+	spec := measure.Spec{Work: measure.Reconnect, QoS: 1, Size: 256, Window: 1, Topics: 1, Delay: time.Millisecond}
+	many := measure.Spec{Work: measure.Resend, QoS: 1, Size: 256, Window: 2000, Topics: 1, Delay: time.Millisecond}
+	for _, c := range []struct {
+		name  string
+		f     func(func() (net.Conn, error), measure.Spec, []time.Duration) error
+		spec  measure.Spec
+		dials int
+	}{{"redial", Redial, spec, 3}, {"waitdial", WaitRedial, spec, 3}, {"resend", Resend, many, 6}} {
+		t.Run(c.name, func(t *testing.T) {
+			dials = 0
+			lat := make([]time.Duration, 3)
+			if err := c.f(dial, c.spec, lat); err != nil {
+				t.Fatal(err)
+			}
+			if dials != c.dials || slices.Min(lat) <= 0 || slices.Max(lat) > 10*time.Second {
+				t.Errorf("%d connections, want %d; %v", dials, c.dials, lat)
+			}
+			wrong := c.spec
+			wrong.QoS = 0
+			if err := c.f(dial, wrong, lat); err == nil {
+				t.Error("no error at QoS 0")
+			}
+			if err := c.f(func() (net.Conn, error) { return nil, net.ErrClosed }, c.spec, lat); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("error %v when nobody listens", err)
 			}
 		})
 	}

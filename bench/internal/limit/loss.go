@@ -15,16 +15,29 @@ import (
 // hello is a CONNECT of MQTT 5 without clean start, client identifier "l".
 const hello = "\x10\x0e\x00\x04MQTT\x05\x00\x00\x00\x00\x00\x01l"
 
+// WaitRedial is Redial after a wait of spec.Delay, which is not counted: what a
+// timer is late by, is.
+func WaitRedial(dial func() (net.Conn, error), spec measure.Spec, lat []time.Duration) error {
+	return redial(dial, spec, spec.Delay, lat)
+}
+
 // Redial dials, connects, publishes one message, waits for its acknowledgement
 // and closes, once per element of lat, which gets the time from the dial to the
 // acknowledgement.
 func Redial(dial func() (net.Conn, error), spec measure.Spec, lat []time.Duration) error {
+	return redial(dial, spec, 0, lat)
+}
+
+func redial(dial func() (net.Conn, error), spec measure.Spec, wait time.Duration, lat []time.Duration) error {
 	if spec.Work != measure.Reconnect || spec.QoS != 1 {
 		return fmt.Errorf("limit: redial does not fit workload %s", spec)
 	}
 	pkt := frame.AppendPublish(nil, true, 1, topic, 1, make([]byte, spec.Size))
 	for i := range lat {
 		t := time.Now()
+		if wait > 0 {
+			<-time.After(wait)
+		}
 		c, err := greet(dial, 0)
 		if err != nil {
 			return err
@@ -32,7 +45,7 @@ func Redial(dial func() (net.Conn, error), spec measure.Spec, lat []time.Duratio
 		if _, err = c.Write(pkt); err == nil {
 			err = answer(c, 4, frame.Puback)
 		}
-		lat[i] = time.Since(t)
+		lat[i] = time.Since(t) - wait
 		if err = errors.Join(err, c.Close()); err != nil {
 			return err
 		}

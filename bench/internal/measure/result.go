@@ -38,6 +38,9 @@ type Spec struct {
 
 	Clients int  `json:"clients,omitempty"` // Idle: how many; 0 means 1,000
 	Wild    bool `json:"wild,omitempty"`    // Dispatch: the filters have a wildcard
+
+	// Delay is what a client is told to wait before it reconnects.
+	Delay time.Duration `json:"delay_ns,omitempty"`
 }
 
 // String names the workload in a few characters.
@@ -47,9 +50,9 @@ func (s Spec) String() string {
 	case Idle:
 		b = fmt.Sprintf("%s %d clients", s.Work, cmp.Or(s.Clients, 1000))
 	case Reconnect:
-		b = fmt.Sprintf("%s q%d %dB", s.Work, s.QoS, s.Size)
+		b = fmt.Sprintf("%s q%d %dB %v", s.Work, s.QoS, s.Size, s.Delay)
 	case Dispatch:
-		b = fmt.Sprintf("%s %d filters", s.Work, s.Topics)
+		b = fmt.Sprintf("%s t%d", s.Work, s.Topics)
 		if s.Wild {
 			b += " with +"
 		}
@@ -73,6 +76,8 @@ func (s Spec) Validate() error {
 		return fmt.Errorf("size %d: want 0 to 131072, the largest payload AWS IoT Core takes", s.Size)
 	case s.Window < 1 || s.Window > 65535:
 		return fmt.Errorf("window %d: want 1 to 65535", s.Window)
+	case (s.Work == Reconnect || s.Work == Resend) && (s.Delay <= 0 || s.Delay > time.Second):
+		return fmt.Errorf("delay %v: want more than 0, up to 1s", s.Delay)
 	case s.Clients < 0 || s.Clients > 100_000:
 		return fmt.Errorf("clients %d: want 0 to 100000", s.Clients)
 	case s.Topics < 1 || s.Topics > 1<<16:

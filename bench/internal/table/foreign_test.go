@@ -115,7 +115,10 @@ func TestFloorsInWords(t *testing.T) {
 		{floor(Core, Goroutines, "", 2), 2, "≤ 2 goroutines per client", "2 goroutines", "-"},
 		{floor(Core, P50, oneFilter, 1.3), 1.1, "time ≤ 1.3x over one filter", "1.1x", "-"},
 		{floor(Core, Ceiling, "", 105), 100, "≤ 105/s", "100/s", "-"},
-		{reported(Rate, byFunc), 0.5, "PublishFunc (reported)", "0.5x", "-"},
+		{reported(Rate, byFunc), 0.5, "rate vs PublishFunc (reported)", "0.5x", "-"},
+		{reported(Goroutines, ""), 2, "goroutines per client (reported)", "2 goroutines", "-"},
+		{floor(Core, Mean, pahoGo, 0.7), 0.5, "mean time ≤ 0.7x paho.golang", "0.5x", "-"},
+		{floor(Gate, CPU, pahoGo, 1.0/60), 0.05, "CPU per message ≤ 1/60 paho.golang", "1/20", "-"},
 		{reported(RSS, ""), 30, "RSS per client (reported)", "30 KiB", "-"},
 	} {
 		if got := c.f.String(); got != c.text {

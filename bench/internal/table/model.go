@@ -47,7 +47,9 @@ const (
 	Rate       Metric = iota // messages per second: more is better
 	Ceiling                  // messages per second that a quota must not let through: less is better
 	P50                      // median time of one message or connection: less is better
+	Mean                     // mean time of one message or connection
 	Allocs                   // heap objects per message
+	CPU                      // CPU time per message
 	Engine                   // CPU time per message; of aws-crt only that of its event-loop thread
 	RSS                      // resident memory per idle client, KiB
 	Heap                     // Go heap per idle client, KiB
@@ -58,8 +60,15 @@ func (m Metric) of(r measure.Result) float64 {
 	switch m {
 	case P50:
 		return r.P50
+	case Mean:
+		if r.Rate == 0 {
+			return 0
+		}
+		return 1e6 / r.Rate
 	case Allocs:
 		return r.Allocs
+	case CPU:
+		return r.CPU
 	case Engine:
 		if r.Engine > 0 {
 			return r.Engine

@@ -57,7 +57,17 @@ func (p Report) Missed(slack float64) []string {
 // String is the floor in words.
 func (f Floor) String() string {
 	if f.Only {
-		return strings.TrimSpace(f.Metric.subject(f.Than) + " " + f.compared() + " (reported)")
+		name := f.Metric.subject(f.Than)
+		switch f.Metric {
+		case Rate:
+			name = "rate"
+		case Goroutines:
+			name = "goroutines"
+		}
+		if f.Than != "" {
+			name += " vs"
+		}
+		return strings.TrimSpace(name+" "+f.compared()) + " (reported)"
 	}
 	sign := "≤"
 	if f.Metric.more() {
@@ -74,6 +84,10 @@ func (m Metric) subject(than string) string {
 			return "time"
 		}
 		return "p50"
+	case Mean:
+		return "mean time"
+	case CPU:
+		return "CPU per message"
 	case Engine:
 		return "CPU per publish"
 	case RSS:
@@ -109,9 +123,9 @@ func (f Floor) format(v float64) string {
 		return fmt.Sprintf("%.3g KiB", v)
 	case (f.Metric == Rate || f.Metric == Ceiling) && f.Than == "":
 		return fmt.Sprintf("%.4g/s", v)
-	case f.Metric == P50 && f.Than == "":
+	case (f.Metric == P50 || f.Metric == Mean) && f.Than == "":
 		return fmt.Sprintf("%.3g us", v)
-	case f.Metric == Engine:
+	case f.Metric == Engine || f.Metric == CPU:
 		return fmt.Sprintf("1/%.3g", 1/v)
 	case f.Metric == Rate && f.Than == theLimit:
 		return percent(v)
@@ -225,6 +239,8 @@ func (p Report) compare(r Row, than string) string {
 		return "failed"
 	case r.Metric == P50:
 		return "p50 " + times(v)
+	case r.Metric == Mean:
+		return "mean " + times(v)
 	case than == theLimit:
 		return percent(v)
 	}
@@ -233,13 +249,14 @@ func (p Report) compare(r Row, than string) string {
 
 // cpu is the CPU time per message of paho.golang divided by that of v2.
 func (p Report) cpu(r Row) string {
-	cpu := func(r measure.Result) float64 { return r.CPU }
-	v, ok := p.Data.figure(r.V2, cpu, false)
-	w, ok2 := p.Data.figure(Cell{pahoGo, r.V2.Spec}, cpu, false)
-	if !ok || !ok2 || v == 0 || w == 0 {
+	if !slices.Contains(r.vs(p.Stage), pahoGo) {
 		return "-"
 	}
-	return "1/" + fmt.Sprintf("%.3g", w/v)
+	v, ok := p.Data.ratio(r, p.Stage, pahoGo, CPU)
+	if !ok || v == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("1/%.3g", 1/v)
 }
 
 // met sums the floors of a row up.
@@ -296,7 +313,7 @@ func (p Report) Markdown(w io.Writer) error {
 	if err := p.Table(&b); err != nil {
 		return err
 	}
-	b.WriteString("\n`p50` columns compare the median time of one message or connection (less is better), the others messages per second (more is better). ")
+	b.WriteString("\n`p50` and `mean` compare the time of one message or connection (less is better), the others messages per second (more is better). ")
 	b.WriteString("QoS 0 counts a message when its bytes have been written to the socket. CPU is user and system time of the client process alone.\n")
 	for _, s := range p.Notes {
 		b.WriteString("\n" + s + ".\n")
@@ -326,13 +343,13 @@ func (p Report) Markdown(w io.Writer) error {
 
 // idle writes what idle clients weigh, if there are any.
 func (p Report) idle(w io.Writer) error {
-	lines := [][]string{{"workload", "peer", "RSS KiB", "Go heap KiB", "goroutines", "connect and subscribe, us"}}
+	lines := [][]string{{"workload", "peer", "RSS KiB", "Go heap KiB", "goroutines", "connect and subscribe: mean us", "p50 us"}}
 	for _, c := range Cells(p.Rows, p.Stage) {
 		if c.Spec.Work != measure.Idle {
 			continue
 		}
 		line := []string{c.Spec.String(), c.Peer}
-		for _, m := range []Metric{RSS, Heap, Goroutines, P50} {
+		for _, m := range []Metric{RSS, Heap, Goroutines, Mean, P50} {
 			s := "failed"
 			if v, ok := p.Data.metric(c, m); ok {
 				s = fmt.Sprintf("%.3g", v)
@@ -371,9 +388,14 @@ func (p Report) cells(w io.Writer) error {
 			continue
 		}
 		al, _ := p.Data.metric(c, Allocs)
+		cpu, objects := num(c, false, CPU.of), allocs(al)
+		if c.Peer == CRT {
+			cpu += " (its event loop " + num(c, false, Engine.of) + ")"
+			objects = "-"
+		}
 		lines = append(lines, []string{c.Spec.String(), c.Peer,
 			num(c, true, Rate.of), fmt.Sprintf("%.0f %%", 100*p.Data.spread(c)),
-			num(c, false, func(r measure.Result) float64 { return r.CPU }), allocs(al),
+			cpu, objects,
 			num(c, false, func(r measure.Result) float64 { return r.Bytes }),
 			num(c, false, P50.of), num(c, false, func(r measure.Result) float64 { return r.P99 })})
 	}

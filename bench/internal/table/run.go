@@ -132,6 +132,7 @@ func (l *Lab) Run(ctx context.Context, c Cell, d time.Duration) (measure.Result,
 	cmd := exec.CommandContext(ctx, program, args...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.Env = append(os.Environ(), "TMPDIR="+l.dir) // what a client leaves behind when it fails goes with the lab
 	if err := cmd.Run(); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
@@ -166,6 +167,9 @@ func (l *Lab) command(c Cell, d time.Duration) (program string, args []string) {
 		args = append(args, "-addr", l.tls, "-ca", l.ca)
 	} else {
 		args = append(args, "-addr", l.tcp)
+	}
+	if s.Delay > 0 {
+		args = append(args, "-delay", s.Delay.String())
 	}
 	if mode, ok := strings.CutPrefix(c.Peer, "limit-"); ok {
 		return l.program("limit"), append(args, "-mode", mode)

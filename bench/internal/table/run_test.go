@@ -12,8 +12,8 @@ import (
 // TestLab builds the programs, starts the broker and measures cells for as
 // short as can be, through the same processes as the command does.
 func TestLab(t *testing.T) {
-	loss := measure.Spec{Work: measure.Reconnect, QoS: 1, Size: 20, Window: 1, Topics: 1}
-	resend := measure.Spec{Work: measure.Resend, QoS: 1, Size: 20, Window: 200, Topics: 1}
+	loss := measure.Spec{Work: measure.Reconnect, QoS: 1, Size: 20, Window: 1, Topics: 1, Delay: time.Millisecond}
+	resend := measure.Spec{Work: measure.Resend, QoS: 1, Size: 20, Window: 200, Topics: 1, Delay: time.Millisecond}
 	cells := []Cell{
 		{"limit-pingpong", pub(1, 1)}, {"limit-batch", overTLS(pub(1, 100))}, {"limit-recv", recv(0, 3)},
 		{pahoGo, pub(1, 10)}, {pahoGo, overTLS(recv(1, 2))}, {"v2", idle(3)}, dispatch(100, true), dispatch(1, false),

@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,10 +12,6 @@ import (
 	"github.com/portage-iot/awsiot/bench/internal/measure"
 )
 
-// chosenDelay is the delay before a reconnection in these workloads. What is
-// reported is what comes on top of it.
-const chosenDelay = time.Millisecond
-
 // Bounds of how often a connection is lost in one run.
 const (
 	fewestLosses = 5
@@ -22,10 +19,10 @@ const (
 )
 
 // reconnect lets the null broker drop the connection and times how long it
-// takes until a QoS 1 publish is acknowledged again, less the chosen delay. The
+// takes until a QoS 1 publish is acknowledged again, less the chosen Delay. The
 // clock starts before the order to drop is written.
 func reconnect(ctx context.Context, o Options, r *measure.Result) error {
-	o.Target.Reconnect = chosenDelay
+	o.Target.Reconnect = r.Delay
 	d, err := connect(ctx, o, "bench")
 	if err != nil {
 		return err
@@ -40,7 +37,7 @@ func reconnect(ctx context.Context, o Options, r *measure.Result) error {
 		if err := d.Publish(ctx, load); err != nil {
 			return 0, err
 		}
-		return time.Since(t) - chosenDelay, nil
+		return time.Since(t) - r.Delay, nil
 	})
 	if err != nil {
 		return err
@@ -52,7 +49,7 @@ func reconnect(ctx context.Context, o Options, r *measure.Result) error {
 // before it has had them on two connections. The broker times, from CONNECT to
 // the last of them, and checks that each came again once, with DUP.
 func resend(ctx context.Context, o Options, r *measure.Result) error {
-	o.Target.Reconnect = chosenDelay
+	o.Target.Reconnect = r.Delay
 	d, err := connect(ctx, o, "bench")
 	if err != nil {
 		return err
@@ -94,15 +91,19 @@ func losses(o Options, r *measure.Result, per int, f func() (time.Duration, erro
 	if _, err := f(); err != nil {
 		return err
 	}
+	stop, err := o.Profiles.Start()
+	if err != nil {
+		return err
+	}
 	lat := make([]time.Duration, 0, mostLosses)
 	from, end := measure.Now(true), time.Now().Add(o.Duration)
 	for len(lat) < fewestLosses || len(lat) < mostLosses && o.Count == 0 && time.Now().Before(end) || len(lat) < o.Count {
 		d, err := f()
 		if err != nil {
-			return fmt.Errorf("loss %d: %w", len(lat)+1, err)
+			return errors.Join(fmt.Errorf("loss %d: %w", len(lat)+1, err), stop())
 		}
 		lat = append(lat, d)
 	}
 	r.FromUsage(from, measure.Now(false), len(lat)*per, slices.Clip(lat))
-	return nil
+	return stop()
 }

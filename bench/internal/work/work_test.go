@@ -114,3 +114,32 @@ func TestWaitGivesUp(t *testing.T) {
 		}
 	})
 }
+
+// TestLosses: v2 gets over lost connections, and what it sends again is what
+// it has sent before; clients that cannot say so instead of measuring nonsense.
+func TestLosses(t *testing.T) {
+	at := target(t)
+	for _, c := range []struct {
+		client string
+		spec   measure.Spec
+		n      int
+	}{
+		{"v2-block", measure.Spec{Work: measure.Reconnect, QoS: 1, Size: 20, Window: 1, Topics: 1, Delay: time.Millisecond}, 7},
+		{"v2", measure.Spec{Work: measure.Resend, QoS: 1, Size: 20, Window: 300, Topics: 1, Delay: time.Millisecond}, 7 * 300},
+	} {
+		t.Run(string(c.spec.Work), func(t *testing.T) {
+			r, err := Run(t.Context(), Options{Client: c.client, Target: at, Count: 7}, c.spec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Count != c.n || r.P50 <= 0 || r.P99 < r.P50 || r.Rate <= 0 {
+				t.Error(r)
+			}
+			for _, name := range []string{"paho.golang", "autopaho", "paho.mqtt.golang", "at-wat/mqtt-go"} {
+				if _, err := Run(t.Context(), Options{Client: name, Target: at, Count: 7}, c.spec); err == nil || !strings.Contains(err.Error(), "reconnect") {
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+		})
+	}
+}
