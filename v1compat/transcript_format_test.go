@@ -126,6 +126,9 @@ var randomID = regexp.MustCompile(`^paho/(<18 random chars>|[0-9A-F]{18})$`)
 func (p *trPacket) String() string {
 	switch p.Type {
 	case "CONNECT":
+		if m, ok := p.Will.(map[string]any); ok && m["payload"] == nil {
+			m["payload"] = "" // both are no bytes
+		}
 		will, _ := json.Marshal(p.Will)
 		user, password := "none", "none"
 		if p.Username != nil {
@@ -248,9 +251,9 @@ func parseTranscript(b []byte) (*transcript, error) {
 // complete adds what the recorder could not see but what follows from what it saw.
 func (tr *transcript) complete() {
 	for _, p := range tr.Packets {
-		if p.Proxy == "released" && p.Conn == 0 {
+		if (p.Proxy == "released" || p.Proxy == "late") && p.Conn == 0 {
 			for _, q := range tr.Packets {
-				if q.MidRef == p.MidRef && q.Proxy == "held" {
+				if q.MidRef == p.MidRef && (q.Proxy == "held" || q.Proxy == "delayed") {
 					p.Conn = q.Conn
 				}
 			}
@@ -269,14 +272,17 @@ func (tr *transcript) refusedUnseen() {
 			continue
 		}
 		var lost *trPacket
+		said := 0 // the connection that the client ended
 		for _, p := range tr.Packets {
 			switch {
-			case p.Seq > c.Seq:
+			case p.Seq > c.Seq, p.Conn != 0 && p.Conn == said:
 			case p.Type == "SERVER_SIDE_CLOSED" || p.Type == "CLIENT_CLOSED":
 				if lost == nil {
 					lost = p
 				}
-			case p.Type == "CONNECT_ATTEMPT" || p.Type == "TRANSPORT_OPEN" || p.Type == "DISCONNECT":
+			case p.Type == "DISCONNECT":
+				lost, said = nil, p.Conn
+			case p.Type == "CONNECT_ATTEMPT" || p.Type == "TRANSPORT_OPEN":
 				lost = nil
 			}
 		}

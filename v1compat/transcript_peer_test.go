@@ -156,9 +156,9 @@ func (w *trWorld) answer(rec *trPacket) (*trPacket, bool) {
 		}
 		w.matched[q] = true
 		switch q.Proxy {
-		case "dropped", "held", "blackholed":
+		case "dropped", "held", "delayed", "blackholed":
 			return nil, true
-		case "released":
+		case "released", "late":
 			return nil, true // the script sends it
 		}
 		return q, true

@@ -133,8 +133,11 @@ func ruleDisconnect(tr *transcript, _ bool) bool {
 	online, failed := false, false
 	for _, c := range tr.Calls {
 		switch {
-		case c.Method == "connect" && c.Raises == nil:
+		case (c.Method == "connect" || c.Method == "connectAsync") && c.Raises == nil:
 			online = true
+		case c.Method == "disconnectAsync" && online:
+			fired = tr.disconnectsAsync(c) || fired
+			online = false
 		case c.Method == "disconnect" && c.Raises == nil:
 			online = false
 		case c.Method == "disconnect" && c.main() && online:
@@ -146,6 +149,21 @@ func ruleDisconnect(tr *transcript, _ bool) bool {
 		}
 	}
 	return fired
+}
+
+// disconnectsAsync makes a disconnectAsync without a connection one that works: its callback is called.
+func (tr *transcript) disconnectsAsync(c *trCall) bool {
+	said := tr.packet(func(p *trPacket) bool { return p.Type == "DISCONNECT" && p.Seq > c.Seq }) != nil
+	name := callbackName(c.Args0())
+	called := slices.ContainsFunc(tr.Callbacks, func(cb *trCallback) bool { return cb.Name == name && cb.Seq > c.Seq })
+	if said || called {
+		return false
+	}
+	c.becomes(`"DISCONNECTED"`)
+	if name != "" {
+		tr.Callbacks = append(tr.Callbacks, &trCallback{Seq: c.EndSeq + 0.1, T: c.EndT, Name: name, Args: []any{"DISCONNECTED", 0.0}, Thread: "event-dispatch"})
+	}
+	return true
 }
 
 // connects makes a connect that v1 could not do any more one that works.

@@ -19,6 +19,7 @@ type trRule struct {
 var trRules = []trRule{
 	{"ConfigureErrorAtConnect", false, ruleConfigure},
 	{"EndpointMissing", false, ruleEndpoint},
+	{"MetricsAfterQuery", false, ruleMetrics},
 	{"QoS2Refused", false, ruleQoS2},
 	{"InvalidRefusedAtCall", false, ruleInvalid},
 	{"CallbackPanicSurvived", false, rulePanic},
@@ -170,6 +171,21 @@ func ruleEndpoint(tr *transcript, _ bool) bool {
 	for _, c := range tr.Calls {
 		if c.Raises != nil && c.Raises.Type == "AttributeError" && strings.Contains(c.Raises.Message, "_endpoint_provider") {
 			c.fails("ValueError", "Invalid host.")
+			fired = true
+		}
+	}
+	return fired
+}
+
+// ruleMetrics: the SDK's name is joined with & to a user name that has a query already.
+func ruleMetrics(tr *transcript, _ bool) bool {
+	fired := false
+	for _, p := range tr.Packets {
+		if p.Username == nil {
+			continue
+		}
+		if i := strings.LastIndex(*p.Username, "?SDK="); i > 0 && strings.Contains((*p.Username)[:i], "?") {
+			p.Username = new((*p.Username)[:i] + "&" + (*p.Username)[i+1:])
 			fired = true
 		}
 	}

@@ -144,7 +144,7 @@ func cmpFloat(a, b float64) int {
 func (w *trWorld) stimulus(p *trPacket) bool {
 	switch {
 	case p.Dir == "s2c":
-		return p.Proxy == "released" || !p.ack()
+		return p.Proxy == "released" || p.Proxy == "late" || !p.ack()
 	case p.Dir != "event":
 		return false
 	case p.Type == "SERVER_CLOSES":

@@ -41,7 +41,7 @@ var documents = sync.OnceValues(func() (map[string]string, error) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && name != root() && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".")) {
+		if d.IsDir() && name != root() && (d.Name() == "testdata" || d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".")) {
 			return filepath.SkipDir
 		}
 		if d.IsDir() || !strings.HasSuffix(name, ".md") {
