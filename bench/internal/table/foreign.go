@@ -69,29 +69,34 @@ func (l *Lab) buildRouter(ctx context.Context) error {
 	return nil
 }
 
-// routerArgs select BenchmarkMatch/exact/N or BenchmarkMatch/wildcard/N.
+// routerArgs select BenchmarkMatch/exact/N or BenchmarkMatch/wildcard/N, three
+// times.
 func routerArgs(s measure.Spec, d time.Duration) []string {
 	kind := "exact"
 	if s.Wild {
 		kind = "wildcard"
 	}
 	return []string{"-test.run", "^$", "-test.bench", fmt.Sprintf("^BenchmarkMatch$/^%s$/^%d$", kind, s.Topics),
-		"-test.benchtime", d.String(), "-test.benchmem", "-test.cpu", "1"}
+		"-test.benchtime", d.String(), "-test.count", "3", "-test.benchmem", "-test.cpu", "1"}
 }
 
-// parseBenchmark reads the one line of a benchmark:
+// parseBenchmark reads the lines of a benchmark and keeps the fastest: it only
+// computes, so whatever else is in a time is another program's.
 //
 //	BenchmarkMatch/exact/100   6200000   19.4 ns/op   0 B/op   0 allocs/op
 func parseBenchmark(out []byte, s measure.Spec) (measure.Result, error) {
-	r := measure.Result{Spec: s}
+	best := measure.Result{Spec: s}
+	name := ""
 	for line := range bytes.Lines(out) {
 		f := strings.Fields(string(line))
 		if len(f) < 4 || !strings.HasPrefix(f[0], "BenchmarkMatch/") {
 			continue
 		}
-		if r.Count > 0 {
-			return r, fmt.Errorf("more than one benchmark: %q", out)
+		if name != "" && f[0] != name {
+			return best, fmt.Errorf("more than one benchmark: %q", out)
 		}
+		name = f[0]
+		r := measure.Result{Spec: s}
 		n, err := strconv.Atoi(f[1])
 		if err != nil {
 			return r, fmt.Errorf("%q: %w", line, err)
@@ -111,9 +116,12 @@ func parseBenchmark(out []byte, s measure.Spec) (measure.Result, error) {
 				r.Allocs = v
 			}
 		}
+		if r.P50 > 0 && (best.Count == 0 || r.P50 < best.P50) {
+			best = r
+		}
 	}
-	if r.Count == 0 || r.P50 <= 0 {
-		return r, fmt.Errorf("no benchmark in %q", out)
+	if best.Count == 0 {
+		return best, fmt.Errorf("no benchmark in %q", out)
 	}
-	return r, nil
+	return best, nil
 }

@@ -20,7 +20,9 @@ func TestParseBenchmark(t *testing.T) {
 		{"one", head + " 6200000\t 20.0 ns/op\t 8 B/op\t 1 allocs/op\nPASS\n",
 			measure.Result{Count: 6200000, P50: 0.02, CPU: 0.02, Rate: 5e7, Bytes: 8, Allocs: 1}, ""},
 		{"none", "PASS\n", measure.Result{}, "no benchmark"},
-		{"two", head + "1 2 ns/op\n" + head + "1 2 ns/op\n", measure.Result{}, "more than one"},
+		{"the fastest of three", head + "5 30 ns/op\n" + head + "7 20 ns/op\n" + head + "6 25 ns/op\n",
+			measure.Result{Count: 7, P50: 0.02, CPU: 0.02, Rate: 5e7}, ""},
+		{"another", head + "1 2 ns/op\nBenchmarkMatch/exact/1 1 2 ns/op\n", measure.Result{}, "more than one"},
 		{"no number", head + "x 2 ns/op\n", measure.Result{}, "invalid syntax"},
 		{"no time", head + "1 2 MB/s\n", measure.Result{}, "no benchmark"},
 	} {

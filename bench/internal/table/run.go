@@ -159,7 +159,7 @@ func (l *Lab) Run(ctx context.Context, c Cell, d time.Duration) (measure.Result,
 func (l *Lab) command(c Cell, d time.Duration) (program string, args []string) {
 	s := c.Spec
 	if c.Peer == router {
-		return l.program(router), routerArgs(s, min(d, 100*time.Millisecond))
+		return l.program(router), routerArgs(s, min(d, 50*time.Millisecond))
 	}
 	args = []string{"-qos", strconv.Itoa(s.QoS), "-size", strconv.Itoa(s.Size), "-window", strconv.Itoa(s.Window),
 		"-topics", strconv.Itoa(s.Topics), "-dur", d.String(), "-timeout", giveUp.String()}
