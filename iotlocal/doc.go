@@ -1,7 +1,7 @@
 // Package iotlocal is a local endpoint that behaves as AWS IoT Core does
-// towards devices: MQTT 5 and 3.1.1 with mutual TLS, the Device Shadow service,
-// AWS's limits, and faults on demand. It runs inside a test or, through
-// cmd/iotlocal, as a program.
+// towards devices: MQTT 5 and 3.1.1 with mutual TLS or over websockets with AWS
+// credentials, the Device Shadow service, AWS's limits, and faults on demand. It
+// runs inside a test or, through cmd/iotlocal, as a program.
 //
 //	srv := iotlocal.StartT(t, iotlocal.Options{})
 //	thing, err := srv.NewThing("thermostat")
@@ -14,5 +14,7 @@
 // Everything is in memory, nothing leaves the machine, and the server listens on
 // the loopback interface unless told otherwise. Without policies every
 // certificate of its CA may do everything under any client id, and the plain
-// TCP port asks for no credentials at all.
+// TCP port asks for no credentials at all, nor do websockets unless
+// Options.Credentials lists some. The faults that refuse or silence connections
+// meet a websocket after its upgrade.
 package iotlocal

@@ -161,7 +161,14 @@ func (w *trWorld) compareTimes() []string {
 		at, seen := w.seen[a.seq]
 		own, happened := w.seen[seq]
 		want := t - a.t
-		if !ok || !seen || !happened || want < least {
+		if !ok || !seen || !happened {
+			return
+		}
+		if want < least {
+			// After a pause, the entry before is the cause: an acknowledgement that lets the next message out.
+			if b, ok := w.anchorOf(a.seq); ok && a.t-b.t >= least && at.Sub(own).Seconds() > 0.05 {
+				out = append(out, fmt.Sprintf("%s came %.2f s before its cause %q", what, at.Sub(own).Seconds(), a.what))
+			}
 			return
 		}
 		// v1 turned its loop once a second or at once; CONNACKs took it 0.05 s.

@@ -26,8 +26,10 @@ type trDriver struct {
 	handler  *shadowcompat.ShadowHandler
 
 	// what the recording configured on client, to tell one object from the next: the recorder names classes only
-	endpoint, credentials, used bool
-	heard                       map[string]int // callbacks by name
+	credentials, used bool
+	logged            bool           // the constructors of this class are recorded, so there is nothing to tell
+	connected         bool           // client was, by itself
+	heard             map[string]int // callbacks by name
 }
 
 // run makes the calls of the main thread, each in its time.
@@ -58,6 +60,9 @@ func (d *trDriver) run() {
 
 // perform makes one call and notes how it ended.
 func (d *trDriver) perform(c *trCall) {
+	d.w.mu.Lock()
+	d.w.inside[c] = true
+	d.w.mu.Unlock()
 	start := time.Now()
 	value, err := d.invoke(c)
 	took := time.Since(start)
@@ -84,6 +89,7 @@ func (d *trDriver) perform(c *trCall) {
 		}
 	}
 	d.w.outcomes[c] = text
+	delete(d.w.inside, c)
 	d.w.took[c] = took
 	d.w.mu.Unlock()
 }
@@ -150,7 +156,7 @@ func (d *trDriver) prepare(c *v1compat.AWSIoTMQTTClient, seq float64) {
 func (d *trDriver) newClient(id string, c *trCall, ready bool) {
 	d.client = v1compat.NewAWSIoTMQTTClient(id, d.options(c)...)
 	d.all = append(d.all, d.client)
-	d.endpoint, d.credentials, d.used = false, false, false
+	d.credentials, d.used, d.connected = false, false, false
 	if ready {
 		d.prepare(d.client, c.Seq)
 	} else {
@@ -165,10 +171,11 @@ func (d *trDriver) object(c *trCall) {
 	case "AWSIoTMQTTClient":
 		configures := c.Method == "configureEndpoint" || c.Method == "configureCredentials"
 		switch {
+		case d.client != nil && d.logged:
 		case d.client == nil, c.Method == "configureEndpoint" && (d.used || d.credentials), c.Method == "configureCredentials" && d.credentials:
 			d.newClient(d.nextID(c.Seq), c, !configures)
 		}
-		d.endpoint = d.endpoint || c.Method == "configureEndpoint"
+		d.connected = d.connected || strings.HasPrefix(c.Method, "connect")
 		d.credentials = d.credentials || c.Method == "configureCredentials"
 		d.used = d.used || !strings.HasPrefix(c.Method, "configure") && c.Assign == ""
 	case "AWSIoTMQTTShadowClient":
@@ -179,7 +186,8 @@ func (d *trDriver) object(c *trCall) {
 }
 
 func (d *trDriver) newShadow(id string, c *trCall) {
-	if _, given := c.Kwargs["awsIoTMQTTClient"]; given && d.client != nil {
+	// A client that was made and not connected is there for the shadow client made after it.
+	if _, given := c.Kwargs["awsIoTMQTTClient"]; d.client != nil && (given || !d.connected) {
 		d.shadow = shadowcompat.NewAWSIoTMQTTShadowClientWith(d.client)
 		return
 	}

@@ -26,7 +26,7 @@ func (d *trDriver) invoke(c *trCall) (any, error) {
 			d.newShadow(id, c)
 		} else {
 			d.newClient(id, c, true)
-			d.used = true
+			d.logged = true
 		}
 		return nil, nil
 	}

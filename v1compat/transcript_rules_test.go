@@ -37,6 +37,7 @@ var trRules = []trRule{
 	{"NoRetransmitOnLiveLink", false, ruleRetransmit},
 	{"LostSessionSendsAnew", false, ruleLostSession},
 	{"CapHoldsOnReconnect", false, ruleCap},
+	{"DrainStopsWhileOffline", false, ruleDrain},
 	{"KeepRejectedSubscription", true, ruleRejected},
 	{"QueuedPublishAckLost", true, ruleQueuedAck},
 	{"ShadowVersionReset", true, ruleVersionReset},

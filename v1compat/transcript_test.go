@@ -121,6 +121,11 @@ func replay(t *testing.T, rec *transcript, quirks trQuirks, certs *trCerts) (dif
 		<-finished
 		time.Sleep(time.Minute) // timers of shadow requests and delayed answers
 		hung.Stop()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for c := range w.inside { // the bubble would end with a message that names nothing
+			panic(fmt.Sprintf("transcript %s: %v never returned, not even when the client was closed", rec.Scenario, c))
+		}
 	})
 	return diffs
 }

@@ -55,6 +55,7 @@ type trWorld struct {
 	mids      map[string]int // returned ids, by the recording's reference
 	tokens    map[string]string
 	diffs     []string
+	inside    map[*trCall]bool  // calls that have not returned
 	where     map[string]string // what each side is doing, for the report of a hang
 }
 
@@ -88,7 +89,7 @@ type trDial struct {
 func newTrWorld(t testing.TB, rec *transcript, quirks trQuirks) *trWorld {
 	w := &trWorld{t: t, rec: rec, quirks: quirks, change: make(chan struct{}), seen: map[float64]time.Time{}, conns: map[int]*trConn{},
 		matched: map[*trPacket]bool{}, pings: map[int]int{}, outcomes: map[*trCall]string{}, took: map[*trCall]time.Duration{}, mids: map[string]int{},
-		tokens: map[string]string{}, refs: map[uint16]string{}, where: map[string]string{}}
+		tokens: map[string]string{}, refs: map[uint16]string{}, where: map[string]string{}, inside: map[*trCall]bool{}}
 	var err error
 	if w.ln, err = w.net.Listen("broker:8883"); err != nil {
 		t.Fatal(err)
