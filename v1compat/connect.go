@@ -124,8 +124,12 @@ func (c *AWSIoTMQTTClient) startAndGoOn(core *awsiot.Client, timeout time.Durati
 			c.settleEvents(stopped, err)
 		}
 		return err
-	case <-t.C:
-		return &ConnectTimeoutError{Err: awsiot.ErrConnackTimeout}
+	case <-t.C: // after the core's own limits: it is stuck in a socket factory, say
+		err := &ConnectTimeoutError{Err: awsiot.ErrConnackTimeout}
+		if stop := c.stop(core); stop != nil {
+			c.logger().Warn("stopping after a failed connect", "error", stop)
+		}
+		return err
 	}
 }
 

@@ -5,7 +5,6 @@ package v1compat_test
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
@@ -15,8 +14,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/eclipse/paho.golang/packets"
 )
 
 // trConn is the peer's end of a connection.
@@ -61,12 +58,12 @@ func (w *trWorld) serveConn(n int, raw net.Conn) {
 	w.opened = append(w.opened, fmt.Sprintf("connection %d", n))
 	w.mu.Unlock()
 	for {
-		cp, err := packets.ReadPacket(conn)
+		wp, err := readWire(conn)
 		if err != nil {
 			return
 		}
-		w.received(c, cp)
-		if _, ok := cp.Content.(*packets.Disconnect); ok {
+		w.received(c, wp)
+		if wireNames[wp.kind] == "DISCONNECT" {
 			return
 		}
 	}
@@ -82,8 +79,8 @@ func (w *trWorld) failing(n int) bool {
 }
 
 // received notes a packet of the client, finds its counterpart and answers as that was answered.
-func (w *trWorld) received(c *trConn, cp *packets.ControlPacket) {
-	p, id := w.describe(c, cp)
+func (w *trWorld) received(c *trConn, wp wirePacket) {
+	p, id := w.describe(c, wp)
 	w.mu.Lock()
 	if w.over && p.Type != "DISCONNECT" {
 		w.mu.Unlock()
@@ -207,37 +204,18 @@ func (w *trWorld) sendRecorded(c *trConn, p *trPacket) error {
 
 // send writes p in the form of MQTT 5.
 func (w *trWorld) send(c *trConn, p *trPacket, id uint16) error {
-	var v packets.Packet
-	props := &packets.Properties{}
-	switch p.Type {
-	case "CONNACK":
-		v = &packets.Connack{SessionPresent: p.SessionPresent, ReasonCode: connackCode[p.ReturnCode], Properties: props}
-	case "PUBACK":
-		v = &packets.Puback{PacketID: id, Properties: props}
-	case "SUBACK":
-		a := &packets.Suback{PacketID: id, Properties: props}
-		for _, g := range p.Granted {
-			a.Reasons = append(a.Reasons, byte(g))
-		}
-		v = a
-	case "UNSUBACK":
-		v = &packets.Unsuback{PacketID: id, Reasons: []byte{0}, Properties: props}
-	case "PINGRESP":
-		v = &packets.Pingresp{}
-	case "PUBLISH":
-		body, err := w.body(p.Payload)
-		if err != nil {
+	var body []byte
+	if p.Type == "PUBLISH" {
+		var err error
+		if body, err = w.body(p.Payload); err != nil {
 			return err
 		}
-		v = &packets.Publish{Topic: p.Topic, QoS: byte(p.QoS), Retain: p.Retain, Duplicate: p.Dup, PacketID: id, Payload: body, Properties: props}
-	default:
-		return fmt.Errorf("the peer cannot send %s", p.Type)
 	}
-	var b bytes.Buffer
-	if _, err := v.WriteTo(&b); err != nil {
+	b, err := encodeWire(p, id, body)
+	if err != nil {
 		return err
 	}
-	_, err := c.out.Write(b.Bytes())
+	_, err = c.out.Write(b)
 	return err
 }
 
@@ -306,8 +284,9 @@ func (w *trWorld) nextToken() string {
 }
 
 // describe gives a packet of the client the recording's form.
-func (w *trWorld) describe(c *trConn, cp *packets.ControlPacket) (*trPacket, uint16) {
-	p := &trPacket{Dir: "c2s", Conn: c.n, Type: strings.ToUpper(cp.PacketType())}
+func (w *trWorld) describe(c *trConn, wp wirePacket) (*trPacket, uint16) {
+	p := &trPacket{Dir: "c2s", Conn: c.n, Type: wireNames[wp.kind]}
+	r := &wireReader{wp.body}
 	fresh := func(id uint16) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -319,45 +298,57 @@ func (w *trWorld) describe(c *trConn, cp *packets.ControlPacket) (*trPacket, uin
 		p.MidRef = fmt.Sprintf("c%d", w.count)
 		w.refs[id] = p.MidRef
 	}
-	switch v := cp.Content.(type) {
-	case *packets.Connect:
-		p.ClientID, p.Clean, p.KeepAlive = v.ClientID, v.CleanStart, int(v.KeepAlive)
-		if v.UsernameFlag {
-			p.Username = &v.Username
+	switch p.Type {
+	case "CONNECT":
+		w.describeConnect(p, r)
+	case "PUBLISH":
+		p.Topic, p.QoS, p.Retain, p.Dup = r.string(), int(wp.flags>>1&3), wp.flags&1 != 0, wp.flags&8 != 0
+		var id uint16
+		if p.QoS > 0 {
+			id = r.uint16()
+			fresh(id)
 		}
-		if v.PasswordFlag {
-			p.Password = new(string(v.Password))
+		r.skipProperties()
+		p.Payload = w.text(r.b)
+		return p, id
+	case "SUBSCRIBE", "UNSUBSCRIBE":
+		id := r.uint16()
+		fresh(id)
+		r.skipProperties()
+		for len(r.b) > 0 {
+			p.Topic = r.string()
+			if p.Type == "UNSUBSCRIBE" {
+				p.Filters = append(p.Filters, p.Topic)
+				continue
+			}
+			p.QoS = int(r.byte() & 3)
+			p.Filters = append(p.Filters, map[string]any{"filter": p.Topic, "qos": p.QoS})
 		}
-		if v.WillFlag {
-			p.Will = map[string]any{"topic": v.WillTopic, "payload": string(v.WillMessage), "qos": int(v.WillQOS), "retain": v.WillRetain}
-		}
-		if v.ProtocolName != "MQTT" || v.ProtocolVersion != 5 {
-			w.diff("CONNECT with protocol %s %d, not MQTT 5", v.ProtocolName, v.ProtocolVersion)
-		}
-		return p, 0
-	case *packets.Publish:
-		p.Topic, p.QoS, p.Retain, p.Dup, p.Payload = v.Topic, int(v.QoS), v.Retain, v.Duplicate, w.text(v.Payload)
-		if v.QoS == 0 {
-			return p, 0
-		}
-		fresh(v.PacketID)
-		return p, v.PacketID
-	case *packets.Subscribe:
-		for _, s := range v.Subscriptions {
-			p.Filters = append(p.Filters, map[string]any{"filter": s.Topic, "qos": s.QoS})
-			p.Topic, p.QoS = s.Topic, int(s.QoS)
-		}
-		fresh(v.PacketID)
-		return p, v.PacketID
-	case *packets.Unsubscribe:
-		for _, s := range v.Topics {
-			p.Filters = append(p.Filters, s)
-			p.Topic = s
-		}
-		fresh(v.PacketID)
-		return p, v.PacketID
-	case *packets.Puback:
-		p.MidRef = fmt.Sprintf("s%d", v.PacketID)
+		return p, id
+	case "PUBACK":
+		p.MidRef = fmt.Sprintf("s%d", r.uint16())
 	}
 	return p, 0
+}
+
+// describeConnect reads a CONNECT, which must be one of MQTT 5.
+func (w *trWorld) describeConnect(p *trPacket, r *wireReader) {
+	if name, level := r.string(), r.byte(); name != "MQTT" || level != 5 {
+		w.diff("CONNECT with protocol %s %d, not MQTT 5", name, level)
+		return
+	}
+	flags := r.byte()
+	p.Clean, p.KeepAlive = flags&2 != 0, int(r.uint16())
+	r.skipProperties()
+	p.ClientID = r.string()
+	if flags&4 != 0 {
+		r.skipProperties()
+		p.Will = map[string]any{"topic": r.string(), "payload": r.string(), "qos": int(flags >> 3 & 3), "retain": flags&32 != 0}
+	}
+	if flags&128 != 0 {
+		p.Username = new(r.string())
+	}
+	if flags&64 != 0 {
+		p.Password = new(r.string())
+	}
 }
