@@ -44,12 +44,14 @@ type link struct {
 	full      bool // the last read filled it
 	quiet     int  // reads in a row that a small buffer could have held
 	names     map[string]string
+	topic     string         // of the last message
 	inAliases *alias.Inbound // nil: the broker may use none
 	acks      []ackEntry
 	msgs      []*Message
 	burst     bool      // the last read brought many messages
 	slab      []Message // see cut
 	block     []byte
+	ackSlab   []ackState
 	signals   []signal // for unlockReusing
 
 	// guarded by Client.mu
@@ -208,7 +210,7 @@ func (l *link) parse() (need int, err error) {
 		p = p[len(f.Raw):]
 	}
 	if l.burst = len(l.msgs) >= burstMessages; !l.burst {
-		l.slab, l.block = nil, nil
+		l.slab, l.block, l.ackSlab = nil, nil, nil
 	}
 	if e := l.settle(true); err == nil {
 		err = e
@@ -418,7 +420,7 @@ func (l *link) tell(list []told) {
 		if t.end > l.written {
 			err = l.lost(t.topic)
 		}
-		l.c.batch = append(l.c.batch, item{done: t.done, err: err})
+		l.c.batch = append(l.c.batch, report(t.done, PublishResult{}, err))
 	}
 	clear(list)
 }

@@ -15,9 +15,23 @@ type item struct {
 	msg  *Message
 	fn   func()
 	done func(PublishResult, error)
-	res  *PublishResult // with done; nil: a result that is only code
-	err  error          // with done
-	code ReasonCode     // with done
+	end  *outcome   // with done; nil: success with nothing but code
+	code ReasonCode // with done
+}
+
+// outcome is the end of a publish that is more than a code.
+type outcome struct {
+	res PublishResult
+	err error
+}
+
+// report returns the item that tells done how a publish has ended.
+func report(done func(PublishResult, error), res PublishResult, err error) item {
+	it := item{done: done, code: res.Code}
+	if err != nil || res.Reason != "" || res.UserProperties != nil {
+		it.end = &outcome{res, err}
+	}
+	return it
 }
 
 // laneChunk is how many items the runner takes at a time; what it has taken can no longer be
@@ -171,11 +185,11 @@ func (l *lane) runTaken() {
 // report runs the callback of a publish; see guard.
 func (l *lane) report(it *item) {
 	defer l.recover()
-	res := PublishResult{Code: it.code}
-	if it.res != nil {
-		res = *it.res
+	if it.end != nil {
+		it.done(it.end.res, it.end.err)
+		return
 	}
-	it.done(res, it.err)
+	it.done(PublishResult{Code: it.code}, nil)
 }
 
 // guard runs one callback: a panic is logged with its stack, and life goes on.

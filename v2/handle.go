@@ -47,10 +47,13 @@ func (l *lane) call(h MessageHandler, m *Message) {
 // ackMessage acknowledges a message whose handlers have returned, unless one of them took that over.
 func (c *Client) ackMessage(m *Message, last bool) {
 	c.mu.Lock()
-	id := m.id
-	m.id = 0
-	if l := c.link; m.hold == nil && l != nil && l.epoch == m.epoch && l.err == nil {
-		l.puback(id)
+	if a := m.ack; a.phase == ackByClient {
+		a.phase = ackDone
+		if a.alive() {
+			c.link.puback(a.id)
+		}
+	}
+	if l := c.link; l != nil && len(l.out) > 0 {
 		if !last && !l.ackSoon {
 			l.ackSoon = true
 			time.AfterFunc(ackDelay, func() {
@@ -76,20 +79,4 @@ func (l *link) puback(id uint16) {
 	l.end += uint64(len(out) - len(l.out))
 	l.out = out
 	l.inbound--
-}
-
-// ackHeld sends the acknowledgement that a handler took over.
-func (c *Client) ackHeld(h *ackHold, epoch uint64, id uint16) error {
-	c.mu.Lock()
-	defer c.unlock()
-	if h.used {
-		return opError("acknowledge", "", protocolError(errAckTwice))
-	}
-	h.used = true
-	l := c.link
-	if l == nil || l.epoch != epoch || l.err != nil {
-		return opError("acknowledge", "", ErrAckLost)
-	}
-	l.puback(id)
-	return nil
 }

@@ -14,7 +14,7 @@ type MessageHandler func(*Message)
 
 // Message is a received PUBLISH. It and its payload belong to the handler for good; where
 // several handlers match, all get the same one. When many messages arrive at once, one that is kept
-// keeps a few of its neighbours in memory: at most 7, and the blocks of 4 KiB that hold their payloads.
+// keeps a few of its neighbours in memory: at most 15, and the blocks of 4 KiB that hold their payloads.
 type Message struct {
 	Topic                   string
 	Payload                 []byte
@@ -30,17 +30,28 @@ type Message struct {
 	UserProperties          []UserProperty
 	SubscriptionIdentifiers []uint32
 
-	id    uint16
-	hold  *ackHold // made by HoldAck
-	c     *Client
-	epoch uint64 // of the connection on which it came
+	ack *ackState // of a QoS 1 message
 }
 
 // errAckTwice: the function that HoldAck returned was called again.
 var errAckTwice = errors.New("acknowledged twice")
 
-// ackHold is the state of an acknowledgement that a handler took over.
-type ackHold struct{ used bool }
+// ackState is where the acknowledgement of a QoS 1 message stands; guarded by Client.mu.
+type ackState struct {
+	c     *Client
+	epoch uint64 // of the connection on which the message came
+	id    uint16
+	phase ackPhase
+}
+
+// ackPhase says who acknowledges a message.
+type ackPhase uint8
+
+const (
+	ackByClient ackPhase = iota // when the handlers have returned
+	ackHeld                     // HoldAck: the program does
+	ackDone                     // acknowledged, or the handlers have returned
+)
 
 // HoldAck takes the acknowledgement of a QoS 1 message over from the client: call it inside
 // the handler, once, and call ack when the message is safe. ok is false for QoS 0, at a
@@ -49,43 +60,67 @@ type ackHold struct{ used bool }
 // ErrProtocol when it was called before. Held acknowledgements leave in the order of the ack
 // calls, and count against ReceiveMaximum.
 func (m *Message) HoldAck() (ack func() error, ok bool) {
-	c := m.c
-	if m.QoS != AtLeastOnce || c == nil {
+	a := m.ack
+	if a == nil {
 		return nil, false
 	}
+	a.c.mu.Lock()
+	defer a.c.mu.Unlock()
+	if a.phase != ackByClient {
+		return nil, false
+	}
+	a.phase = ackHeld
+	return a.send, true
+}
+
+// send sends the acknowledgement that a handler took over.
+func (a *ackState) send() error {
+	c := a.c
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if m.hold != nil || m.id == 0 {
-		return nil, false
+	defer c.unlock()
+	if a.phase != ackHeld {
+		return opError("acknowledge", "", protocolError(errAckTwice))
 	}
-	h := &ackHold{}
-	m.hold = h
-	id, epoch := m.id, m.epoch
-	return func() error { return c.ackHeld(h, epoch, id) }, true
+	a.phase = ackDone
+	if !a.alive() {
+		return opError("acknowledge", "", ErrAckLost)
+	}
+	c.link.puback(a.id)
+	return nil
+}
+
+// alive reports whether the connection of the message is still there. Client.mu is held.
+func (a *ackState) alive() bool {
+	l := a.c.link
+	return l != nil && l.epoch == a.epoch && l.err == nil
 }
 
 // Payload sizes up to which a message and its payload share one allocation.
 type (
-	message64 struct {
+	message0 struct {
 		Message
+		ackState
+	}
+	message64 struct {
+		message0
 		buf [64]byte
 	}
 	message256 struct {
-		Message
+		message0
 		buf [256]byte
 	}
 	message1k struct {
-		Message
+		message0
 		buf [1024]byte
 	}
 )
 
 // In a burst, messages are cut from slabs and small payloads from blocks: one allocation for
-// many. A message that is kept then keeps its neighbours, too: at most 7 messages, and 4 KiB blocks that hold
-// their payloads.
+// many. A message that is kept then keeps its neighbours, too: at most 15 messages, and the 4 KiB blocks
+// that hold their payloads.
 const (
 	burstMessages = 8 // messages that one read must bring
-	slabMessages  = 8
+	slabMessages  = 16
 	blockBytes    = 4 << 10
 	blockPayload  = 1 << 10 // the largest payload that is cut from a block
 )
@@ -108,29 +143,41 @@ func (l *link) cut(n int) (*Message, []byte) {
 // newMessage copies a parsed PUBLISH out of the read buffer.
 func (l *link) newMessage(p *wire.InPublish) *Message {
 	var m *Message
+	var ack *ackState
 	var buf []byte
-	switch n := len(p.Payload); {
-	case l.burst && n <= blockPayload:
+	if n := len(p.Payload); l.burst && n <= blockPayload {
 		m, buf = l.cut(n)
-	case n == 0:
-		m = &Message{}
-	case n <= 64:
-		b := &message64{}
-		m, buf = &b.Message, b.buf[:n:n]
-	case n <= 256:
-		b := &message256{}
-		m, buf = &b.Message, b.buf[:n:n]
-	case n <= 1024:
-		b := &message1k{}
-		m, buf = &b.Message, b.buf[:n:n]
-	default:
-		m, buf = &Message{}, make([]byte, n)
+		if p.QoS > 0 {
+			if len(l.ackSlab) == 0 {
+				l.ackSlab = make([]ackState, slabMessages)
+			}
+			ack, l.ackSlab = &l.ackSlab[0], l.ackSlab[1:]
+		}
+	} else {
+		var one *message0
+		switch {
+		case n == 0:
+			one = &message0{}
+		case n <= 64:
+			b := &message64{}
+			one, buf = &b.message0, b.buf[:n:n]
+		case n <= 256:
+			b := &message256{}
+			one, buf = &b.message0, b.buf[:n:n]
+		case n <= 1024:
+			b := &message1k{}
+			one, buf = &b.message0, b.buf[:n:n]
+		default:
+			one, buf = &message0{}, make([]byte, n)
+		}
+		m, ack = &one.Message, &one.ackState
 	}
 	copy(buf, p.Payload)
 	m.Topic, m.Payload = l.intern(p.Topic), buf
 	m.QoS, m.Retain, m.Duplicate = QoS(p.QoS), p.Retain, p.Dup
 	if p.QoS > 0 {
-		m.id, m.c, m.epoch = p.ID, l.c, l.epoch
+		*ack = ackState{c: l.c, epoch: l.epoch, id: p.ID}
+		m.ack = ack
 	}
 	if w := p.Props; w != nil {
 		if w.PayloadFormat != nil {
@@ -146,10 +193,15 @@ func (l *link) newMessage(p *wire.InPublish) *Message {
 // intern returns topic as a string, without an allocation for topics seen lately: a
 // device receives on few topics, many times.
 func (l *link) intern(topic []byte) string {
+	if string(topic) == l.topic {
+		return l.topic
+	}
 	if s, ok := l.names[string(topic)]; ok {
+		l.topic = s
 		return s
 	}
 	s := string(topic)
+	l.topic = s
 	if l.names == nil || len(l.names) >= 1024 {
 		l.names = make(map[string]string, 8)
 	}

@@ -172,11 +172,7 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 	case o.sub != nil:
 		c.endSubscribe(o, err)
 	case o.done != nil:
-		it := item{done: o.done, code: res.Code, err: err}
-		if res.Reason != "" || res.UserProperties != nil {
-			it.res = new(res)
-		}
-		c.batch = append(c.batch, it)
+		c.batch = append(c.batch, report(o.done, res, err))
 		c.recycle(o)
 	case o.fut != nil:
 		fut := o.fut
