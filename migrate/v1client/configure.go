@@ -14,8 +14,8 @@ import (
 // records a reason and returns nil.
 type configure struct {
 	write func(k *class, c *ast.CallExpr, o string) []edit.Piece
-	// lacks names the v2 package that the rewrite needs and that does not exist yet; the call is then reported.
-	lacks string
+	// byHand names what stands for the call in v2 where the rules do not write it yet; the call is then reported.
+	byHand string
 }
 
 // configures is the table of ARCHITECTURE.md section 5.
@@ -25,7 +25,7 @@ func init() {
 	configures = map[string]configure{
 		"ConfigureEndpoint":                 {write: tuple("Endpoint", "Port")},
 		"ConfigureCredentials":              {write: credentials},
-		"ConfigureIAMCredentials":           {write: iamCredentials, lacks: "v2/awsauth"},
+		"ConfigureIAMCredentials":           {write: iamCredentials, byHand: "awsauth.Websocket"},
 		"ConfigureSocketFactory":            {write: socketFactory},
 		"ConfigureLastWill":                 {write: lastWill},
 		"ClearLastWill":                     {write: fixed("Will", "nil")},
@@ -58,8 +58,8 @@ func (k *class) configures() {
 				k.block(u.Sel.Sel.Pos(), "configure", "configure-elsewhere", u.Sel.Sel.Name+" is not called where the client is made")
 				continue
 			}
-			if rule.lacks != "" {
-				k.block(u.Sel.Sel.Pos(), "configure", "websocket", u.Sel.Sel.Name+" needs "+rule.lacks+", which this version does not have yet")
+			if rule.byHand != "" {
+				k.block(u.Sel.Sel.Pos(), "configure", "websocket", u.Sel.Sel.Name+" is "+rule.byHand+" in v2, which the rules do not write yet")
 				continue
 			}
 			cur := k.callCur(u)
