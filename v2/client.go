@@ -3,6 +3,7 @@ package awsiot
 import (
 	"context"
 	"crypto/rand"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,7 +21,7 @@ type Client struct {
 	validity   error         // what Validate says of the options
 	aws        bool          // the quotas of AWS IoT Core hold
 	tracing    bool          // packets are logged
-	log        logger
+	log        *slog.Logger
 	messages   *lane // received messages
 	events     *lane // lifecycle, completions; the same lane with SerialCallbacks
 	router     router.Router[MessageHandler]
@@ -70,7 +71,7 @@ type Client struct {
 // NewClient makes a client. It does no I/O and cannot fail: Start reports what is wrong with opts.
 func NewClient(opts ClientOptions) *Client {
 	c := &Client{validity: opts.Validate(), opts: opts.clone().withDefaults(), base: time.Now()}
-	c.log = logger{c.opts.Logger}
+	c.log = c.opts.Logger
 	c.live.ended = make(chan struct{})
 	c.closing = make(chan struct{})
 	c.aws = c.opts.aws()

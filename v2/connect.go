@@ -125,7 +125,7 @@ func (c *Client) connectPacket(l *link) *wire.Connect {
 	p := &wire.Connect{ClientID: c.clientID}
 	c.mu.Unlock()
 	p.CleanStart = l.cleanStart
-	p.KeepAlive = uint16((o.KeepAlive + time.Second - 1) / time.Second)
+	p.KeepAlive = uint16(o.KeepAlive / time.Second)
 	if name := o.username(); name != "" {
 		p.Username = &name
 	}

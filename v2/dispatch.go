@@ -10,7 +10,7 @@ import (
 )
 
 // item is one thing for a lane to do: a message to deliver, the end of a publish to report, or a
-// function.
+// function. The zero item is a hole, where a message was dropped.
 type item struct {
 	msg  *Message
 	fn   func()
@@ -176,7 +176,7 @@ func (l *lane) runTaken() {
 			l.c.deliver(it.msg, len(l.taken) == 0)
 		case it.done != nil:
 			l.report(&it)
-		default:
+		case it.fn != nil:
 			l.guard(it.fn)
 		}
 	}
@@ -239,7 +239,7 @@ func (l *lane) dropOldest(n, limit int) (dropped int) {
 	for ; l.oldest0 < len(l.q) && l.bytes0+n > limit; l.oldest0++ {
 		if m := l.q[l.oldest0].msg; m != nil && m.QoS == 0 {
 			l.bytes0 -= m.size()
-			l.q[l.oldest0] = item{fn: func() {}}
+			l.q[l.oldest0] = item{}
 			dropped++
 		}
 	}
@@ -256,13 +256,6 @@ func (l *lane) close() {
 	l.discard.Store(true) // a runner that has not seen it is waited for
 	l.mu.Lock()
 	l.closed = true
-	rest := l.q[l.head:]
-	for i := range rest {
-		if rest[i].msg != nil {
-			rest[i] = item{fn: func() {}}
-		}
-	}
-	l.bytes0 = 0
 	inside := l.running && l.runner == goid(make([]byte, 64))
 	var idle chan struct{}
 	if l.running && !inside && !l.drained {
@@ -285,14 +278,9 @@ func (l *lane) close() {
 	}
 }
 
-// drain runs, on the runner's own goroutine, everything but messages.
+// drain runs, on the runner's own goroutine, all that is left; messages are discarded by now.
 func (l *lane) drain() {
 	for {
-		for i := range l.taken {
-			if l.taken[i].msg != nil {
-				l.taken[i] = item{fn: func() {}}
-			}
-		}
 		l.runTaken()
 		l.mu.Lock()
 		n := copy(l.chunk[:], l.q[l.head:])

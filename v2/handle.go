@@ -20,8 +20,8 @@ func (c *Client) Handle(filter string, h MessageHandler) (remove func()) {
 	return func() { c.router.Remove(r) }
 }
 
-// deliver runs the handlers of one message, then acknowledges it. more: other messages follow at
-// once, whose PUBACKs may travel with this one. Only the message lane calls it.
+// deliver runs the handlers of one message, then acknowledges it. Unless it is the last for now,
+// its PUBACK may travel with those of the messages behind it. Only the message lane calls it.
 func (c *Client) deliver(m *Message, last bool) {
 	if m.QoS == AtLeastOnce {
 		defer c.ackMessage(m, last) // also when a handler calls runtime.Goexit
@@ -50,17 +50,16 @@ func (c *Client) ackMessage(m *Message, last bool) {
 	if a := m.ack; a.phase == ackByClient {
 		a.phase = ackDone
 		if a.alive() {
-			c.link.puback(a.id)
-		}
-	}
-	if l := c.link; l != nil && len(l.out) > 0 {
-		if !last && !l.ackSoon {
-			l.ackSoon = true
-			time.AfterFunc(ackDelay, func() {
-				c.mu.Lock()
-				l.ackSoon = false
-				c.unlock()
-			})
+			l := c.link
+			l.puback(a.id)
+			if !last && !l.ackSoon {
+				l.ackSoon = true
+				time.AfterFunc(ackDelay, func() {
+					c.mu.Lock()
+					l.ackSoon = false
+					c.unlock()
+				})
+			}
 		}
 	}
 	if last {

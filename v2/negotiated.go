@@ -29,7 +29,7 @@ func fromConnack(w *wire.Connack) *ConnackPacket {
 func negotiate(o *ClientOptions, ack *ConnackPacket, clientID string) NegotiatedSettings {
 	s := NegotiatedSettings{
 		MaximumQoS: AtLeastOnce, SessionExpiry: o.SessionExpiry, ReceiveMaximumFromServer: 65535,
-		MaximumPacketSizeToServer: wire.MaxPacket, ServerKeepAlive: (o.KeepAlive + time.Second - 1).Truncate(time.Second),
+		MaximumPacketSizeToServer: wire.MaxPacket, ServerKeepAlive: o.KeepAlive,
 		RetainAvailable: true, WildcardSubscriptionsAvailable: true,
 		SubscriptionIdentifiersAvailable: true, SharedSubscriptionsAvailable: true,
 		RejoinedSession: ack.SessionPresent, ClientID: clientID,

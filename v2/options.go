@@ -214,9 +214,7 @@ func (o ClientOptions) withDefaults() ClientOptions {
 	def(&o.ConnackTimeout, defaultConnackTimeout)
 	def(&o.PingTimeout, defaultPingTimeout)
 	def(&o.AckTimeout, defaultAckTimeout)
-	if o.KeepAlive < 0 {
-		o.KeepAlive = 0
-	}
+	o.KeepAlive = (max(0, o.KeepAlive) + time.Second - 1).Truncate(time.Second) // as it goes on the wire
 	if o.AckTimeout < 0 {
 		o.AckTimeout = 0 // none
 	}

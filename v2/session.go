@@ -273,6 +273,3 @@ func (c *Client) finish(s *session) {
 	c.closeStore()
 	close(s.ended)
 }
-
-// logger is the client's slog.Logger.
-type logger struct{ *slog.Logger }

@@ -18,13 +18,11 @@ func (c *Client) Messages(ctx context.Context, p *SubscribePacket) iter.Seq2[*Me
 		next := make(chan struct{})
 		over := make(chan struct{})
 		defer close(over)
-		filters := make([]string, len(q.Subscriptions))
 		for i := range q.Subscriptions {
 			if q.Subscriptions[i].Handler != nil {
 				yield(nil, invalid("Subscriptions", "Messages yields the messages; the handlers must be nil"))
 				return
 			}
-			filters[i] = q.Subscriptions[i].TopicFilter
 			q.Subscriptions[i].Handler = func(m *Message) {
 				select {
 				case messages <- m:
@@ -38,7 +36,7 @@ func (c *Client) Messages(ctx context.Context, p *SubscribePacket) iter.Seq2[*Me
 			}
 		}
 		f, o := c.subscribe(ctx, &q)
-		defer c.UnsubscribeAsync(&UnsubscribePacket{TopicFilters: filters})
+		defer c.UnsubscribeAsync(&UnsubscribePacket{TopicFilters: filterNames(p.Subscriptions)})
 		subscribed := f.Done()
 		for {
 			select {

@@ -39,12 +39,17 @@ type subscribeOp struct {
 	removed    *Future[*UnsubackPacket] // of an unsubscribe
 }
 
+// names returns the filters, in the order of the packet.
+func (s *subscribeOp) names() []string {
+	if s.filters != nil {
+		return s.filters
+	}
+	return filterNames(s.subs)
+}
+
 // topic returns the filters, for errors.
 func (s *subscribeOp) topic() string {
-	fs := s.filters
-	for _, sub := range s.subs {
-		fs = append(fs, sub.TopicFilter)
-	}
+	fs := s.names()
 	if len(fs) > 3 {
 		return fmt.Sprintf("%s, and %d more", strings.Join(fs[:2], ", "), len(fs)-2)
 	}
@@ -153,7 +158,7 @@ func (c *Client) subscribe(ctx context.Context, p *SubscribePacket) (*Future[*Su
 	f := &Future[*SubackPacket]{lane: c.events}
 	err := p.validate()
 	if err == nil && c.aws {
-		err = checkAWSFilters("Subscriptions", p.filters())
+		err = checkAWSFilters("Subscriptions", filterNames(p.Subscriptions))
 	}
 	if err != nil {
 		f.complete(nil, err)
@@ -179,9 +184,9 @@ func (c *Client) subscribe(ctx context.Context, p *SubscribePacket) (*Future[*Su
 	return f, o
 }
 
-func (p *SubscribePacket) filters() []string {
-	fs := make([]string, len(p.Subscriptions))
-	for i, s := range p.Subscriptions {
+func filterNames(subs []Subscription) []string {
+	fs := make([]string, len(subs))
+	for i, s := range subs {
 		fs[i] = s.TopicFilter
 	}
 	return fs
@@ -275,17 +280,23 @@ func (c *Client) suback(p *wire.Suback) error {
 		return err
 	}
 	ack := &SubackPacket{Reason: p.Reason, UserProperties: fromWireProperties(p.User)}
+	ack.Codes, err = o.verdict(p.Codes, ack.Reason, ack.UserProperties)
+	o.sub.suback = ack
+	c.complete(o, PublishResult{}, err)
+	return nil
+}
+
+// verdict returns the codes of a SUBACK or UNSUBACK, and a *ReasonError for every filter that it refuses.
+func (o *operation) verdict(bytes []byte, reason string, user []UserProperty) (codes []ReasonCode, err error) {
 	var errs []error
-	for i, code := range p.Codes {
-		ack.Codes = append(ack.Codes, ReasonCode(code))
-		if code >= 0x80 {
-			errs = append(errs, &ReasonError{Op: "subscribe", Topic: o.sub.subs[i].TopicFilter, Code: ReasonCode(code),
-				Reason: p.Reason, UserProperties: ack.UserProperties})
+	for i, b := range bytes {
+		code := ReasonCode(b)
+		codes = append(codes, code)
+		if code.IsError() {
+			errs = append(errs, &ReasonError{Op: o.kind.String(), Topic: o.sub.names()[i], Code: code, Reason: reason, UserProperties: user})
 		}
 	}
-	o.sub.suback = ack
-	c.complete(o, PublishResult{}, joined(errs))
-	return nil
+	return codes, joined(errs)
 }
 
 // joined is errors.Join that leaves a single error as it is.

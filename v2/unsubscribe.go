@@ -64,15 +64,8 @@ func (c *Client) unsuback(p *wire.Unsuback) error {
 		return err
 	}
 	ack := &UnsubackPacket{Reason: p.Reason, UserProperties: fromWireProperties(p.User)}
-	var errs []error
-	for i, code := range p.Codes {
-		ack.Codes = append(ack.Codes, ReasonCode(code))
-		if code >= 0x80 {
-			errs = append(errs, &ReasonError{Op: "unsubscribe", Topic: o.sub.filters[i], Code: ReasonCode(code),
-				Reason: p.Reason, UserProperties: ack.UserProperties})
-		}
-	}
+	ack.Codes, err = o.verdict(p.Codes, ack.Reason, ack.UserProperties)
 	o.sub.unsuback = ack
-	c.complete(o, PublishResult{}, joined(errs))
+	c.complete(o, PublishResult{}, err)
 	return nil
 }
