@@ -80,7 +80,7 @@ func NewClient(opts ClientOptions) *Client {
 	if c.clientID == "" && c.aws {
 		c.clientID = "gen" + strings.ToLower(rand.Text()) // AWS IoT Core does not take the id it assigned at a reconnect
 	}
-	c.retry = backoff.Backoff{Mode: jitterModes[c.opts.RetryJitterMode], Min: c.opts.MinReconnectDelay, Max: c.opts.MaxReconnectDelay}
+	c.retry = backoff.Backoff{Mode: jitterModes[c.opts.RetryJitterMode], Min: c.opts.MinReconnectDelay, Max: c.opts.MaxReconnectDelay, First: c.opts.InitialReconnectDelay}
 	c.messages = newLane(c)
 	c.events = c.messages
 	if !c.opts.SerialCallbacks {

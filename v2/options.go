@@ -99,6 +99,9 @@ type ClientOptions struct {
 	RetryJitterMode   RetryJitterMode
 	MinReconnectDelay time.Duration
 	MaxReconnectDelay time.Duration
+	// InitialReconnectDelay (0: MinReconnectDelay) stands for MinReconnectDelay until a connection has lived
+	// for MinConnectedTimeToResetReconnectDelay: v1 began at 1 s, whatever the base.
+	InitialReconnectDelay time.Duration
 	// MinConnectedTimeToResetReconnectDelay (30 s): a connection that lived as long starts the delays anew.
 	MinConnectedTimeToResetReconnectDelay time.Duration
 	// ConnectTimeout (10 s) bounds DNS, TCP, proxy, TLS and websocket upgrade together.

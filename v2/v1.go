@@ -20,6 +20,7 @@ func OptionsV1(clientID string) ClientOptions {
 		AckTimeout:                            5 * time.Second,
 		ConnackTimeout:                        30 * time.Second,
 		RetryJitterMode:                       JitterNone,
+		InitialReconnectDelay:                 time.Second,
 		MinReconnectDelay:                     time.Second,
 		MaxReconnectDelay:                     32 * time.Second,
 		MinConnectedTimeToResetReconnectDelay: 20 * time.Second,

@@ -75,6 +75,7 @@ func (o ClientOptions) Validate() error {
 		value time.Duration
 	}{
 		{"MinReconnectDelay", o.MinReconnectDelay}, {"MaxReconnectDelay", o.MaxReconnectDelay},
+		{"InitialReconnectDelay", o.InitialReconnectDelay},
 		{"MinConnectedTimeToResetReconnectDelay", o.MinConnectedTimeToResetReconnectDelay},
 		{"ConnectTimeout", o.ConnectTimeout}, {"ConnackTimeout", o.ConnackTimeout}, {"PingTimeout", o.PingTimeout},
 	} {

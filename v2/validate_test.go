@@ -165,6 +165,7 @@ func TestValidateOptions(t *testing.T) {
 		"CONNACK timeout":       {func(o *O) { o.ConnackTimeout = -1 }, "ConnackTimeout"},
 		"min delay":             {func(o *O) { o.MinReconnectDelay = -1 }, "MinReconnectDelay"},
 		"max delay":             {func(o *O) { o.MaxReconnectDelay = -1 }, "MaxReconnectDelay"},
+		"initial delay":         {func(o *O) { o.InitialReconnectDelay = -1 }, "InitialReconnectDelay"},
 		"reset":                 {func(o *O) { o.MinConnectedTimeToResetReconnectDelay = -1 }, "MinConnectedTimeToResetReconnectDelay"},
 		"jitter":                {func(o *O) { o.RetryJitterMode = 7 }, "RetryJitterMode"},
 		"queue behavior":        {func(o *O) { o.OfflineQueue.Behavior = -1 }, "OfflineQueue.Behavior"},

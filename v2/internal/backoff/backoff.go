@@ -47,17 +47,23 @@ func (m Mode) String() string {
 type Backoff struct {
 	Mode     Mode
 	Min, Max time.Duration
+	// First, unless it is zero, stands for Min until the first Reset.
+	First time.Duration
 	// Rand returns a number drawn uniformly from [0, n); n is at least 1. Nil
 	// is math/rand/v2: delays need no secrecy, only to differ between devices.
 	Rand func(n uint64) uint64
 
-	n    int           // delays given out since the last Reset
-	prev time.Duration // the last delay, for Decorrelated
+	n      int           // delays given out since the last Reset
+	prev   time.Duration // the last delay, for Decorrelated
+	proven bool          // there was a Reset
 }
 
 // Next returns the next delay and counts it.
 func (b *Backoff) Next() time.Duration {
 	lo, hi := max(b.Min, 0), max(b.Max, 0)
+	if b.First > 0 && !b.proven {
+		lo = b.First
+	}
 	var d time.Duration
 	switch b.Mode {
 	case None:
@@ -81,7 +87,7 @@ func (b *Backoff) Next() time.Duration {
 
 // Reset begins the sequence anew. The owner calls it once a connection has
 // lasted MinConnectedTimeToResetReconnectDelay.
-func (b *Backoff) Reset() { b.n, b.prev = 0, 0 }
+func (b *Backoff) Reset() { b.n, b.prev, b.proven = 0, 0, true }
 
 // Attempts returns the number of delays given out since the last Reset.
 func (b *Backoff) Attempts() int { return b.n }

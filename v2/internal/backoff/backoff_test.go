@@ -29,6 +29,32 @@ func TestNone(t *testing.T) {
 	}
 }
 
+// The figures of v1 with (2, 8, 10): 1 s first whatever the base, the base once a connection was stable.
+func TestFirst(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		mode         Mode
+		before, then []time.Duration
+	}{
+		{"none", None, []time.Duration{1, 2, 4, 8, 8}, []time.Duration{2, 4, 8, 8}},
+		{"full, highest draws", Full, []time.Duration{1, 2, 4, 8, 8}, []time.Duration{2, 4, 8, 8}},
+		{"decorrelated, highest draws", Decorrelated, []time.Duration{3, 8, 8}, []time.Duration{6, 8, 8}},
+	} {
+		b := Backoff{Mode: tt.mode, Min: 2, Max: 8, First: 1, Rand: func(n uint64) uint64 { return n - 1 }}
+		for _, want := range tt.before {
+			if got := b.Next(); got != want {
+				t.Errorf("%s: before a Reset %v, want %v", tt.name, got, want)
+			}
+		}
+		b.Reset()
+		for _, want := range tt.then {
+			if got := b.Next(); got != want {
+				t.Errorf("%s: after it %v, want %v", tt.name, got, want)
+			}
+		}
+	}
+}
+
 // Full draws from [0, Min*2^n], both ends included, or to Max when that is less: the cap keeps the jitter.
 func TestFullArithmetic(t *testing.T) {
 	var asked []uint64
