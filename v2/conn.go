@@ -76,17 +76,12 @@ type link struct {
 	pinging      bool
 	pingDeadline time.Duration
 	ackSoon      bool // a timer is running that wakes the writer for PUBACKs
-}
 
-// told is the callback of a QoS 0 publish that PublishFunc encoded straight into out.
-type told struct {
-	done  func(PublishResult, error)
-	topic string
-	end   uint64 // link.end behind its last byte
+	// of the call that writes in the writer's place, see writeInline
+	tryWrite func([]byte) (int, error) // nil: not made yet
+	noTry    bool                      // the transport cannot write without waiting
+	alone    int                       // writes in a row with one operation under way
 }
-
-// looseCount is a number of operations and their bytes.
-type looseCount struct{ n, bytes uint64 }
 
 // ackEntry is a received PUBACK. full is nil when it has no properties.
 type ackEntry struct {
@@ -343,94 +338,6 @@ func (l *link) settle(last bool) error {
 		runtime.Gosched() // the callbacks get the processor before the next read, which may block
 	}
 	return err
-}
-
-// write is the writer: it takes what was encoded, writes it, and sleeps when there is nothing.
-func (l *link) write() {
-	c := l.c
-	defer c.live.done()
-	defer close(l.done)
-	var signals []signal
-	c.mu.Lock()
-	for {
-		if l.err == nil {
-			c.pump(l)
-		} else if !l.closing || len(l.out) == 0 {
-			c.unlockReusing(&signals)
-			l.close()
-			return
-		}
-		if len(l.out) == 0 {
-			l.asleep = true
-			c.unlockReusing(&signals)
-			<-l.wake
-			runtime.Gosched() // those who are about to publish add to the batch
-			c.mu.Lock()
-			continue
-		}
-		b, pend, tell, loose := l.out, l.pend, l.told, l.loose
-		l.out, l.pend, l.told, l.loose = l.spare[:0], l.spareP[:0], l.spareT[:0], looseCount{}
-		began := l.batchStart
-		c.unlockReusing(&signals)
-		if c.tracing {
-			c.tracePackets("packet sent", b)
-		}
-		n, err := l.conn.Write(b)
-		c.mu.Lock()
-		l.wrote(n, began, pend, tell, loose)
-		if cap(b) > 2*maxOut {
-			b = nil
-		}
-		l.spare, l.spareP, l.spareT = b, pend[:0], tell[:0]
-		if err != nil {
-			l.fail(err)
-			l.closing = false
-		}
-	}
-}
-
-// wrote accounts for a write of n bytes, the first of which were encoded at began. mu is held.
-func (l *link) wrote(n int, began time.Duration, pend []*operation, tell []told, loose looseCount) {
-	c := l.c
-	before := l.written
-	l.written += uint64(n)
-	l.lastWrite = c.clock()
-	c.stats.IncompleteOperationCount -= loose.n
-	c.stats.IncompleteOperationSize -= loose.bytes
-	l.tell(tell)
-	for i, o := range pend {
-		if o.end > l.written {
-			c.complete(o, PublishResult{}, l.lost(o.topic()))
-		} else {
-			c.complete(o, PublishResult{}, nil)
-		}
-		pend[i] = nil
-	}
-	if l.lastWrite-began > 50*time.Millisecond {
-		c.restamp(before, l.lastWrite) // AckTimeout counts from the end of the write
-	}
-}
-
-// tell reports the end of QoS 0 publishes: those whose last byte the socket took have succeeded.
-// mu is held.
-func (l *link) tell(list []told) {
-	for i := range list {
-		t := &list[i]
-		var err error
-		if t.end > l.written {
-			err = l.lost(t.topic)
-		}
-		l.c.batch = append(l.c.batch, report(t.done, PublishResult{}, err))
-	}
-	clear(list)
-}
-
-// lost is the error of a QoS 0 publish that the end of the connection overtook.
-func (l *link) lost(topic string) error {
-	if s := l.c.sess; s != nil && s.cause != nil {
-		return opError("publish", topic, s.cause)
-	}
-	return fmt.Errorf("awsiot: publish %q: the connection ended before it was written: %w", topic, ErrOffline)
 }
 
 // close ends the transport. After a DISCONNECT it waits for the broker to do so, see closeTimeout.

@@ -1,6 +1,11 @@
 package awsiot
 
-import "github.com/portage-iot/awsiot/v2/internal/wire"
+import (
+	"net"
+	"sync/atomic"
+
+	"github.com/portage-iot/awsiot/v2/internal/wire"
+)
 
 // Transition reports whether the table has the transition that a "state" log record names.
 func Transition(from, to, trig string) bool {
@@ -28,4 +33,24 @@ func GrantIDs(c *Client, n int) {
 func ConnectOf(o ClientOptions) ([]byte, error) {
 	c := NewClient(o)
 	return wire.AppendConnect(nil, c.connectPacket(&link{c: c}))
+}
+
+// WriteInline makes f the way in which a blocking publish of c writes by itself on this connection, from now on.
+func WriteInline(c *Client, f func(conn net.Conn, p []byte) (int, error)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.link
+	l.alone = aloneEnough
+	l.tryWrite = func(p []byte) (int, error) { return f(l.conn, p) }
+}
+
+// WritesInline counts the writes of blocking publishes by themselves on this connection, from now on.
+func WritesInline(c *Client) *atomic.Int64 {
+	n := new(atomic.Int64)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.link
+	try := tryWriter(l.conn)
+	l.tryWrite = func(p []byte) (int, error) { n.Add(1); return try(p) }
+	return n
 }

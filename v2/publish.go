@@ -40,6 +40,9 @@ func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, 
 		c.unlock()
 		return PublishResult{Queued: true}, nil
 	}
+	if l := c.link; l != nil {
+		c.writeInline(l)
+	}
 	c.unlock()
 	select {
 	case <-o.ch:
