@@ -229,13 +229,15 @@ func (c *Client) serve(l *link) ReasonCode {
 	err := l.read()
 	c.mu.Lock()
 	l.fail(err)
-	closing := l.closing
+	closing, asleep := l.closing, l.asleep
 	c.unlock()
 	if !closing {
 		l.conn.Close() // also ends a write that is stuck
 	}
-	<-l.done
-	l.conn.Close()
+	if closing || !asleep { // else it has nothing to do but to end, and nobody waits for that but Done
+		<-l.done
+		l.conn.Close()
+	}
 	c.mu.Lock()
 	defer c.unlock()
 	c.link = nil

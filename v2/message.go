@@ -14,7 +14,7 @@ type MessageHandler func(*Message)
 
 // Message is a received PUBLISH. It and its payload belong to the handler for good; where
 // several handlers match, all get the same one. When many messages arrive at once, one that is kept
-// keeps a few of its neighbours in memory: at most 15, and the blocks of 4 KiB that hold their payloads.
+// keeps a few of its neighbours in memory: at most 16, and the blocks of 4 KiB that hold their payloads.
 type Message struct {
 	Topic                   string
 	Payload                 []byte
@@ -116,11 +116,11 @@ type (
 )
 
 // In a burst, messages are cut from slabs and small payloads from blocks: one allocation for
-// many. A message that is kept then keeps its neighbours, too: at most 15 messages, and the 4 KiB blocks
+// many. A message that is kept then keeps its neighbours, too: at most 16 messages, and the 4 KiB blocks
 // that hold their payloads.
 const (
-	burstMessages = 8 // messages that one read must bring
-	slabMessages  = 16
+	burstMessages = 8  // messages that one read must bring
+	slabMessages  = 17 // as many as fit the size class of 3 KiB
 	blockBytes    = 4 << 10
 	blockPayload  = 1 << 10 // the largest payload that is cut from a block
 )

@@ -20,7 +20,7 @@ const (
 
 // reconnect lets the null broker drop the connection and times how long it
 // takes until a QoS 1 publish is acknowledged again, less the chosen Delay. The
-// clock starts before the order to drop is written.
+// clock starts when the order to drop has been written: the loss comes after that.
 func reconnect(ctx context.Context, o Options, r *measure.Result) error {
 	o.Target.Reconnect = r.Delay
 	d, err := connect(ctx, o, "bench")
@@ -30,10 +30,10 @@ func reconnect(ctx context.Context, o Options, r *measure.Result) error {
 	drop := driver.Load{Count: 1, Window: 1, QoS: 0, Topic: "ctl/drop"}
 	load := driver.Load{Count: 1, Window: 1, QoS: 1, Topic: "bench/0", Payload: make([]byte, r.Size)}
 	err = losses(o, r, 1, func() (time.Duration, error) {
-		t := time.Now()
 		if err := d.Publish(ctx, drop); err != nil {
 			return 0, err
 		}
+		t := time.Now()
 		if err := d.Publish(ctx, load); err != nil {
 			return 0, err
 		}
