@@ -102,6 +102,7 @@ type AWSIoTMQTTClient struct {
 
 	wrapped bool           // made by FromV2
 	waiting sync.WaitGroup // DisconnectAsync goroutines
+	limits  limits         // of blocking publishes
 
 	mu       sync.Mutex // not held across I/O or a callback
 	settings settings   // clientID and quirks never change

@@ -1,7 +1,9 @@
 package v1compat
 
 import (
+	"errors"
 	"fmt"
+	"reflect"
 
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
@@ -18,7 +20,7 @@ func encodePayload(payload any) ([]byte, error) {
 	if err != nil {
 		return nil, &TypeError{
 			Message: "payload must be a string, bytearray, int, float or None.",
-			Err:     fmt.Errorf("it is a %T", payload),
+			Err:     errors.New("it is a " + reflect.TypeOf(payload).String()), // not %T: payload would escape
 		}
 	}
 	if len(b) > maxPayload {

@@ -26,28 +26,42 @@ func (c *AWSIoTMQTTClient) Publish(topic string, payload any, qos byte) (bool, e
 		return false, err
 	}
 	c.mid() // v1 numbered blocking calls too
-	f := c.current().PublishAsync(&awsiot.PublishPacket{Topic: topic, Payload: body, QoS: awsiot.QoS(qos)})
-	if f.Queued() && f.Err() == nil {
-		if err := c.followPublish(&request{kind: kindPublish, topic: topic, qos: qos, pub: ownPublish(topic, body, qos)}, f); err != nil {
-			return false, publishError(err)
-		}
-		if c.pushedOut() {
-			return false, publishError(awsiot.ErrQueueFull)
-		}
-		return false, nil
+	limit := c.limits.begin(c.operationTimeout())
+	res, err := c.send(limit, &awsiot.PublishPacket{Topic: topic, Payload: body, QoS: awsiot.QoS(qos)})
+	c.limits.end(limit)
+	if res.Pending == nil {
+		return err == nil, publishError(err)
 	}
-	if !await(f.Done(), c.operationTimeout()) {
-		// It stays in flight, also over Disconnect and Connect, as v1 kept it.
-		r := &request{kind: kindPublish, topic: topic, qos: qos, pub: ownPublish(topic, body, qos)}
-		if err := c.followPublish(r, f); err != nil {
-			return false, publishError(err)
-		}
+	// It goes on without the call: queued, or in flight, also over Disconnect and Connect, as v1 kept it.
+	r := &request{kind: kindPublish, topic: topic, qos: qos, pub: ownPublish(topic, body, qos)}
+	if lost := c.followPublish(r, res.Pending); lost != nil {
+		return false, publishError(lost)
+	}
+	switch {
+	case err != nil:
 		return false, &PublishTimeoutError{Err: awsiot.ErrAckTimeout}
+	case c.pushedOut():
+		return false, publishError(awsiot.ErrQueueFull)
 	}
-	if err := f.Err(); err != nil {
-		return false, publishError(err)
+	return false, nil
+}
+
+// send is awsiot.Client.Publish with OfflineQueue.ReturnQueued, which a client made by FromV2 may not have.
+func (c *AWSIoTMQTTClient) send(limit *limit, p *awsiot.PublishPacket) (awsiot.PublishResult, error) {
+	core := c.current()
+	if !c.wrapped {
+		return core.Publish(limit, p)
 	}
-	return true, nil
+	f := core.PublishAsync(p)
+	if f.Queued() && f.Err() == nil {
+		return awsiot.PublishResult{Queued: true, Pending: f}, nil
+	}
+	select {
+	case <-f.Done():
+		return f.Result()
+	case <-limit.Done():
+		return awsiot.PublishResult{Pending: f}, awsiot.ErrUnknownOutcome
+	}
 }
 
 // PublishAsync is v1's publishAsync: Publish without the wait. It returns the id

@@ -116,6 +116,9 @@ func endFuture[T any](c *Client, f *Future[T], val T, err error) {
 	}
 }
 
+// isQueued is Queued for a future that may be nil.
+func (f *Future[T]) isQueued() bool { return f != nil && f.Queued() }
+
 func (f *Future[T]) setQueued() {
 	f.mu.Lock()
 	f.queued = true

@@ -156,7 +156,9 @@ type OfflineQueue struct {
 	// new calls go behind them. 0: all at once.
 	DrainRate float64
 	// ReturnQueued makes a blocking call return at once, without an error and with Queued set
-	// in its result, when it is made while the client is not connected, resubscribing or draining.
+	// in its result, when it is made while the client is not connected, resubscribing or draining. A publish
+	// that waits on a connection (MaxInflight) when its ctx ends stays in the queue, too: Queued is set beside
+	// the error. PublishResult.Pending is the future of what was queued.
 	ReturnQueued bool
 }
 

@@ -63,12 +63,14 @@ type UnsubscribePacket struct {
 }
 
 // PublishResult is the end of a publish: the PUBACK at QoS 1; Code 0 at QoS 0, where it
-// says that the bytes were written. Queued: see OfflineQueue.ReturnQueued.
+// says that the bytes were written. Queued: see OfflineQueue.ReturnQueued. Pending is the future
+// of a message that goes on without the call: with Queued, and with ErrUnknownOutcome; else it is nil.
 type PublishResult struct {
 	Code           ReasonCode // ReasonSuccess or ReasonNoMatchingSubscribers; >= 0x80 comes with a *ReasonError
 	Reason         string
 	UserProperties []UserProperty
 	Queued         bool
+	Pending        *Future[PublishResult]
 }
 
 // SubackPacket is the answer to a SUBSCRIBE: one code per filter, in order.

@@ -10,9 +10,9 @@ import (
 
 // Publish sends a message and waits: at QoS 0 until its bytes were written, at QoS 1 until the
 // PUBACK. A PUBACK with a code of 0x80 and above is returned together with a *ReasonError. When
-// ctx ends first, a message that was still queued is taken back and ctx's cause returned; one that was sent
-// ends with ErrUnknownOutcome. Without a connection it follows OfflineQueue. No allocation on a
-// connection.
+// ctx ends first, a message that was still queued is taken back and ctx's cause returned (with
+// OfflineQueue.ReturnQueued it stays); one that was sent ends with ErrUnknownOutcome, and PublishResult.Pending will
+// know the outcome. Without a connection it follows OfflineQueue. No allocation on a connection.
 func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, error) {
 	if err := c.validate(p); err != nil {
 		return PublishResult{}, err
@@ -36,9 +36,9 @@ func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, 
 		o.release()
 		return PublishResult{}, wrapOp("publish", p.Topic, err)
 	case offline && c.opts.OfflineQueue.ReturnQueued:
-		o.wait = false
+		f := c.handOver(o, true)
 		c.unlock()
-		return PublishResult{Queued: true}, nil
+		return PublishResult{Queued: true, Pending: f}, nil
 	}
 	if l := c.link; l != nil {
 		c.writeInline(l)
@@ -47,8 +47,8 @@ func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, 
 	select {
 	case <-o.ch:
 	case <-ctx.Done():
-		if err := c.abandon(o, ctx); err != nil {
-			return PublishResult{}, wrapOp("publish", p.Topic, err)
+		if f, err := c.abandon(o, ctx); err != nil {
+			return PublishResult{Queued: f.isQueued(), Pending: f}, wrapOp("publish", p.Topic, err)
 		}
 	}
 	res, err := o.res, o.err
@@ -215,24 +215,30 @@ func (p *PublishPacket) properties() *wire.Properties {
 	return w
 }
 
-// abandon ends the wait of a blocking publish whose ctx has ended. nil: it has completed meanwhile,
-// and its result is in o. Otherwise o no longer belongs to the caller.
-func (c *Client) abandon(o *operation, ctx context.Context) error {
+// abandon ends the wait of a blocking publish whose ctx has ended. A nil error: it has completed
+// meanwhile, and its result is in o. Otherwise o no longer belongs to the caller, and the future, unless it is
+// nil, gets its end.
+func (c *Client) abandon(o *operation, ctx context.Context) (*Future[PublishResult], error) {
 	c.mu.Lock()
 	defer c.unlock()
-	switch o.phase {
-	case phaseDone:
+	cause := context.Cause(ctx)
+	switch {
+	case o.phase == phaseDone:
 		<-o.ch
-		return nil
-	case phaseQueued:
-		o.wait = false
-		if o.resend {
-			return fmt.Errorf("%w: %w", ErrUnknownOutcome, context.Cause(ctx))
-		}
-		c.dequeue(o)
-		c.complete(o, PublishResult{}, nil) // releases it
-		return context.Cause(ctx)
+		return nil, nil
+	case o.phase != phaseQueued || o.resend:
+		return c.handOver(o, false), fmt.Errorf("%w: %w", ErrUnknownOutcome, cause)
+	case c.opts.OfflineQueue.ReturnQueued:
+		return c.handOver(o, true), cause
 	}
 	o.wait = false
-	return fmt.Errorf("%w: %w", ErrUnknownOutcome, context.Cause(ctx))
+	c.dequeue(o)
+	c.complete(o, PublishResult{}, nil) // releases it
+	return nil, cause
+}
+
+// handOver makes the end of a blocking publish go to a future instead of the call. mu is held.
+func (c *Client) handOver(o *operation, queued bool) *Future[PublishResult] {
+	o.wait, o.fut = false, &Future[PublishResult]{lane: c.events, queued: queued}
+	return o.fut
 }

@@ -548,3 +548,44 @@ func TestQueuedAgainstConnack(t *testing.T) {
 		}
 	}
 }
+
+// A blocking publish that goes on without its call: the future in its result gets the end.
+func TestPublishPending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *awsiot.ClientOptions) {
+			o.MaxInflight, o.AckTimeout, o.OfflineQueue.ReturnQueued = 1, -1, true
+		})
+		offline, err := w.client.Publish(context.Background(), packet("offline", "", 1))
+		if err != nil || !offline.Queued || offline.Pending == nil || !offline.Pending.Queued() {
+			t.Fatalf("offline: %+v, %v", offline, err)
+		}
+		p := w.start()
+		first := expect[*packets.Publish](p)
+		p.send(puback(first.PacketID, 0x10))
+		if res, err := offline.Pending.Wait(within(time.Second)); err != nil || res.Code != awsiot.ReasonNoMatchingSubscribers {
+			t.Errorf("the queued one ended with %+v, %v", res, err)
+		}
+		sent, err := w.client.Publish(within(time.Second), packet("sent", "", 1))
+		if !errors.Is(err, awsiot.ErrUnknownOutcome) || sent.Queued || sent.Pending == nil {
+			t.Fatalf("sent: %+v, %v", sent, err)
+		}
+		waits, err := w.client.Publish(within(time.Second), packet("waits", "", 1))
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, awsiot.ErrUnknownOutcome) || !waits.Queued || waits.Pending == nil {
+			t.Fatalf("behind it: %+v, %v", waits, err)
+		}
+		p.send(puback(expect[*packets.Publish](p).PacketID, 0x87))
+		if _, err := sent.Pending.Wait(within(time.Second)); !errors.As(err, new(*awsiot.ReasonError)) {
+			t.Errorf("the sent one ended with %v", err)
+		}
+		if m := expect[*packets.Publish](p); m.Topic != "waits" {
+			t.Errorf("then %q", m.Topic)
+		}
+		_ = w.client.Close()
+		if _, err := waits.Pending.Result(); !errors.Is(err, awsiot.ErrClosed) {
+			t.Errorf("the last one ended with %v", err)
+		}
+		if res, err := w.client.Publish(within(time.Second), packet("late", "", 1)); res.Pending != nil || err == nil {
+			t.Errorf("an error of the call: %+v, %v", res, err)
+		}
+	})
+}

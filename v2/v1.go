@@ -54,7 +54,7 @@ func KeepAliveV1(s int) time.Duration {
 
 // PayloadV1 returns the bytes that v1 sent for a payload: text as it is, []byte as it is (not
 // copied), numbers in decimal as Python prints them, True and False for bool, nothing for nil.
-// Types of these kinds, as json.RawMessage, count as the kind. Others are a *ValidationError,
+// Types of these kinds, as json.RawMessage, count as the kind. x is not kept: a []byte in it costs no allocation. Others are a *ValidationError,
 // as v1 raised a TypeError.
 func PayloadV1(x any) ([]byte, error) {
 	switch v := x.(type) {
@@ -77,14 +77,16 @@ func PayloadV1(x any) ([]byte, error) {
 		return strconv.AppendInt(nil, v.Int(), 10), nil
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		return strconv.AppendUint(nil, v.Uint(), 10), nil
-	case reflect.Float32, reflect.Float64:
-		return pythonFloat(v.Float(), v.Type().Bits()), nil
+	case reflect.Float32:
+		return pythonFloat(v.Float(), 32), nil
+	case reflect.Float64:
+		return pythonFloat(v.Float(), 64), nil
 	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Uint8 {
-			return v.Bytes(), nil
+		if reflect.TypeOf(x).Elem().Kind() == reflect.Uint8 {
+			return append([]byte(nil), v.Bytes()...), nil // a copy: x would escape
 		}
 	}
-	return nil, invalid("Payload", "%T is neither string, []byte, integer, float, bool nor nil", x)
+	return nil, invalid("Payload", "%s is neither string, []byte, integer, float, bool nor nil", reflect.TypeOf(x).String()) // %T: x would escape
 }
 
 // pythonFloat returns the text of Python's repr: the shortest digits that give the value back, with an
