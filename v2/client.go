@@ -62,6 +62,8 @@ type Client struct {
 	batch     []item        // for the event lane when mu is released
 	draining  chan struct{} // made by Drain: closed when no operation is left
 
+	unheard map[string]bool // topics of requests that hears has logged
+
 	ackTimer   *time.Timer
 	ackArmed   bool
 	expired    []uint16 // identifiers of operations that have timed out on this connection

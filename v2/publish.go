@@ -112,8 +112,15 @@ func (c *Client) PublishAsync(p *PublishPacket) *Future[PublishResult] {
 
 // validate checks what can be checked without a connection.
 func (c *Client) validate(p *PublishPacket) *ValidationError {
-	if err := p.validate(); err != nil || !c.aws {
+	err := p.validate()
+	if err != nil {
 		return err
+	}
+	if p.Topic != "" && p.Topic[0] == '$' { // empty with an alias
+		c.hears(p.Topic)
+	}
+	if !c.aws {
+		return nil
 	}
 	return checkAWSPublish(p)
 }
