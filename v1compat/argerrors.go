@@ -67,7 +67,9 @@ func (e *ConfigureError) Error() string { return "v1compat: " + e.Call + ": " + 
 // Unwrap returns what is wrong.
 func (e *ConfigureError) Unwrap() error { return e.Err }
 
-// Errors that a ConfigureError wraps.
+// Errors that a ConfigureError wraps; v1 did not report these.
+//
+// Deprecated: use *awsiot.ValidationError.
 var (
 	// ErrConfiguredWhileConnected is what the next Connect reports, once, about a
 	// Configure call made on a connected client. The value is kept: the Connect

@@ -11,6 +11,8 @@ import "strconv"
 type Mid int
 
 // v1's words in the place of an id; all are negative.
+//
+// Deprecated: use Future.Queued, and the events of package awsiot.
 const (
 	// MidQueued is v1's "QUEUED": the request waits in the offline queue.
 	MidQueued Mid = -1 - iota
