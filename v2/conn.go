@@ -41,18 +41,14 @@ type link struct {
 	in        []byte // received: in[:have]
 	have      int
 	maxIn     int
-	full      bool // the last read filled it
-	quiet     int  // reads in a row that a small buffer could have held
-	names     map[string]string
-	topic     string         // of the last message
+	full      bool           // the last read filled it
+	quiet     int            // reads in a row that a small buffer could have held
 	inAliases *alias.Inbound // nil: the broker may use none
 	acks      []ackEntry
 	msgs      []*Message
-	burst     bool      // the last read brought many messages
-	slab      []Message // see cut
-	block     []byte
-	ackSlab   []ackState
-	signals   []signal // for unlockReusing
+	cutter    cutter
+	patience  *time.Timer // see breathe
+	signals   []signal    // for unlockReusing
 
 	// guarded by Client.mu
 	out, spare   []byte       // encoded, not yet taken by the writer; the writer's other buffer
@@ -91,7 +87,7 @@ type ackEntry struct {
 }
 
 func (c *Client) newLink(conn net.Conn) *link {
-	l := &link{c: c, conn: conn, wake: make(chan struct{}, 1), done: make(chan struct{}), in: make([]byte, minBuffer)}
+	l := &link{c: c, conn: conn, cutter: cutter{c: c}, wake: make(chan struct{}, 1), done: make(chan struct{}), in: make([]byte, minBuffer)}
 	if o := &c.opts.TopicAliasing; o.Inbound == AliasEnabled {
 		l.inAliases = alias.NewInbound(o.InboundMaximum)
 	}
@@ -182,6 +178,7 @@ func (l *link) resize(need int) {
 		l.reserve(min(maxBuffer, 4*len(l.in)))
 	case l.quiet > 64 && l.have == 0 && len(l.in) > minBuffer:
 		l.in, l.quiet = make([]byte, max(minBuffer, len(l.in)/8)), 0
+		l.c.messages.dropSpare()
 	}
 }
 
@@ -193,7 +190,7 @@ func (l *link) parse() (need int, err error) {
 	} else {
 		l.quiet = 0
 	}
-	p := l.in[:l.have]
+	p := l.handOver()
 	for len(p) > 0 {
 		var f wire.Frame
 		if f, need, err = wire.Next(p, l.maxIn); err != nil || need > 0 {
@@ -204,8 +201,8 @@ func (l *link) parse() (need int, err error) {
 		}
 		p = p[len(f.Raw):]
 	}
-	if l.burst = len(l.msgs) >= burstMessages; !l.burst {
-		l.slab, l.block, l.ackSlab = nil, nil, nil
+	if l.cutter.burst = len(l.msgs) >= burstMessages; !l.cutter.burst {
+		l.cutter.drop()
 	}
 	if e := l.settle(true); err == nil {
 		err = e
@@ -250,7 +247,7 @@ func (l *link) packet(f wire.Frame) error {
 		if p.QoS > 1 {
 			return &ReasonError{Op: "connection", Code: ReasonQosNotSupported, Reason: "the broker sent a message of QoS 2"}
 		}
-		m := l.newMessage(&p)
+		m := l.cutter.message(&p)
 		if p.Props != nil && p.Props.TopicAlias != 0 {
 			var err error
 			if m.Topic, err = l.resolve(&p); err != nil {

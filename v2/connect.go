@@ -197,7 +197,7 @@ func (c *Client) establish(s *session, l *link) *ConnectError {
 		return &ConnectError{Err: opError("connect", "", s.cause)}
 	}
 	c.epoch++
-	l.epoch, c.link = c.epoch, l
+	l.epoch, l.cutter.epoch, c.link = c.epoch, c.epoch, l
 	if id := l.connack.AssignedClientIdentifier; id != "" {
 		c.clientID = id
 	}

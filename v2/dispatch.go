@@ -9,10 +9,11 @@ import (
 	"sync/atomic"
 )
 
-// item is one thing for a lane to do: a message to deliver, the end of a publish to report, or a
+// item is one thing for a lane to do: a message to deliver or a block of them, the end of a publish to report, or a
 // function. The zero item is a hole, where a message was dropped.
 type item struct {
 	msg  *Message
+	blk  *block // many messages, not made yet
 	fn   func()
 	done func(PublishResult, error)
 	end  *outcome   // with done; nil: success with nothing but code
@@ -58,8 +59,10 @@ type lane struct {
 	drained bool        // closed in a callback of this lane: no further one begins
 	runner  uint64
 	idle    chan struct{} // made by close: closed when the runner has ended
-	bytes0  int           // payload and topic of the QoS 0 messages that wait
+	bytes0  int           // size of the QoS 0 messages that wait
 	oldest0 int           // no QoS 0 message waits in q before this index
+
+	burst *burst // made by the first block; nil again when the connection is idle
 
 	spawn func()   // run, bound once: a go statement with a method would allocate
 	trace [64]byte // for goid
@@ -108,7 +111,17 @@ func (l *lane) run() {
 	defer func() {
 		if !normal { // a callback called runtime.Goexit: the rest goes to a new goroutine
 			l.mu.Lock()
-			l.q = append(append([]item(nil), l.taken...), l.q[l.head:]...)
+			var rest []item
+			if l.burst != nil && l.burst.blk != nil {
+				rest = append(rest, item{blk: l.burst.blk})
+				l.burst.waiting++
+				l.burst.blk = nil
+			}
+			rest = append(rest, l.taken...)
+			for i := range rest {
+				l.bytes0 += rest[i].size0()
+			}
+			l.q = append(rest, l.q[l.head:]...)
 			l.head, l.oldest0, l.running, l.runner = 0, 0, false, 0
 			l.taken, l.chunk = nil, nil
 			l.start()
@@ -125,8 +138,20 @@ func (l *lane) run() {
 func (l *lane) take() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	n := copy(l.chunk[:], l.q[l.head:])
+	n := 0
+	for _, it := range l.q[l.head:min(len(l.q), l.head+laneChunk)] {
+		l.chunk[n] = it
+		n++
+		l.bytes0 -= it.size0()
+		if it.blk != nil {
+			l.burst.took()
+			break // it is a chunk by itself
+		}
+	}
 	if n == 0 {
+		if l.burst != nil {
+			l.burst.cutter.drop()
+		}
 		if cap(l.q) > laneKeep {
 			l.q = nil
 		}
@@ -136,11 +161,6 @@ func (l *lane) take() bool {
 		l.running, l.runner = false, 0
 		l.signalIdle()
 		return false
-	}
-	for i := range l.chunk[:n] {
-		if m := l.chunk[i].msg; m != nil && m.QoS == 0 {
-			l.bytes0 -= m.size()
-		}
 	}
 	clear(l.q[l.head : l.head+n])
 	l.head += n
@@ -174,6 +194,8 @@ func (l *lane) runTaken() {
 		case it.msg != nil && l.discard.Load():
 		case it.msg != nil:
 			l.c.deliver(it.msg, len(l.taken) == 0)
+		case it.blk != nil:
+			l.deliver(it.blk)
 		case it.done != nil:
 			l.report(&it)
 		case it.fn != nil:
@@ -237,17 +259,38 @@ func (l *lane) pushMessages(ms []*Message) {
 // dropOldest removes the oldest QoS 0 messages until n bytes fit. mu is held.
 func (l *lane) dropOldest(n, limit int) (dropped int) {
 	for ; l.oldest0 < len(l.q) && l.bytes0+n > limit; l.oldest0++ {
-		if m := l.q[l.oldest0].msg; m != nil && m.QoS == 0 {
+		it := &l.q[l.oldest0]
+		if b := it.blk; b != nil {
+			dropped += l.dropFrom(b, n, limit)
+			if !b.empty() {
+				break
+			}
+			*it = item{}
+			l.burst.took()
+		} else if m := it.msg; m != nil && m.QoS == 0 {
 			l.bytes0 -= m.size()
-			l.q[l.oldest0] = item{}
+			*it = item{}
 			dropped++
 		}
 	}
 	return dropped
 }
 
+// size0 is what an item counts against Inbound.MaxBytes while it waits.
+func (it *item) size0() int {
+	switch {
+	case it.blk != nil:
+		return it.blk.size
+	case it.msg != nil && it.msg.QoS == 0:
+		return it.msg.size()
+	}
+	return 0
+}
+
 // size is what a waiting message counts against Inbound.MaxBytes.
-func (m *Message) size() int { return len(m.Topic) + len(m.Payload) + 256 }
+func (m *Message) size() int { return waitingSize(len(m.Topic), len(m.Payload)) }
+
+func waitingSize(topic, payload int) int { return topic + payload + 256 }
 
 // close refuses new items and discards the messages that wait. It waits until the other items
 // have run, and a callback that is running has ended; called from a callback of this lane it
@@ -298,7 +341,7 @@ func (l *lane) shrink() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.running {
-		l.q = nil
+		l.q, l.burst = nil, nil
 	}
 }
 

@@ -54,3 +54,13 @@ func WritesInline(c *Client) *atomic.Int64 {
 	l.tryWrite = func(p []byte) (int, error) { n.Add(1); return try(p) }
 	return n
 }
+
+// WaitingBlocks returns how many blocks of received messages wait for their handlers.
+func WaitingBlocks(c *Client) int {
+	c.messages.mu.Lock()
+	defer c.messages.mu.Unlock()
+	if c.messages.burst == nil {
+		return 0
+	}
+	return c.messages.burst.waiting
+}

@@ -125,33 +125,63 @@ const (
 	blockPayload  = 1 << 10 // the largest payload that is cut from a block
 )
 
+// cutter makes messages out of packets. It is its owner's own: the reader has one, and the message lane.
+type cutter struct {
+	c        *Client
+	epoch    uint64 // of the connection
+	burst    bool   // many messages come at once
+	messages []Message
+	payloads []byte
+	acks     []ackState
+	names    map[string]string
+	topic    string // of the last message
+}
+
+// drop forgets what is left of the slabs.
+func (k *cutter) drop() { k.messages, k.payloads, k.acks = nil, nil, nil }
+
 // cut returns a message with a buffer of n bytes for its payload.
-func (l *link) cut(n int) (*Message, []byte) {
-	if len(l.slab) == 0 {
-		l.slab = make([]Message, slabMessages)
+func (k *cutter) cut(n int) (*Message, []byte) {
+	if len(k.messages) == 0 {
+		k.messages = make([]Message, slabMessages)
 	}
-	m := &l.slab[0]
-	l.slab = l.slab[1:]
-	if n > len(l.block) {
-		l.block = make([]byte, blockBytes)
+	m := &k.messages[0]
+	k.messages = k.messages[1:]
+	if n > len(k.payloads) {
+		k.payloads = make([]byte, blockBytes)
 	}
-	buf := l.block[:n:n]
-	l.block = l.block[n:]
+	buf := k.payloads[:n:n]
+	k.payloads = k.payloads[n:]
 	return m, buf
 }
 
-// newMessage copies a parsed PUBLISH out of the read buffer.
-func (l *link) newMessage(p *wire.InPublish) *Message {
+// message copies a parsed PUBLISH out of the read buffer.
+func (k *cutter) message(p *wire.InPublish) *Message {
+	m := k.plain(&wire.Plain{ID: p.ID, Topic: p.Topic, Payload: p.Payload}, p.QoS)
+	m.Retain, m.Duplicate = p.Retain, p.Dup
+	if w := p.Props; w != nil {
+		if w.PayloadFormat != nil {
+			m.PayloadFormat = new(PayloadFormat(*w.PayloadFormat))
+		}
+		m.MessageExpiry = seconds(w.MessageExpiry)
+		m.ResponseTopic, m.CorrelationData, m.ContentType = w.ResponseTopic, w.CorrelationData, w.ContentType
+		m.UserProperties, m.SubscriptionIdentifiers = fromWireProperties(w.User), w.SubscriptionIDs
+	}
+	return m
+}
+
+// plain is message for what has no properties; Retain and Duplicate are left to the caller.
+func (k *cutter) plain(p *wire.Plain, qos byte) *Message {
 	var m *Message
 	var ack *ackState
 	var buf []byte
-	if n := len(p.Payload); l.burst && n <= blockPayload {
-		m, buf = l.cut(n)
-		if p.QoS > 0 {
-			if len(l.ackSlab) == 0 {
-				l.ackSlab = make([]ackState, slabMessages)
+	if n := len(p.Payload); k.burst && n <= blockPayload {
+		m, buf = k.cut(n)
+		if qos > 0 {
+			if len(k.acks) == 0 {
+				k.acks = make([]ackState, slabMessages)
 			}
-			ack, l.ackSlab = &l.ackSlab[0], l.ackSlab[1:]
+			ack, k.acks = &k.acks[0], k.acks[1:]
 		}
 	} else {
 		var one *message0
@@ -173,39 +203,31 @@ func (l *link) newMessage(p *wire.InPublish) *Message {
 		m, ack = &one.Message, &one.ackState
 	}
 	copy(buf, p.Payload)
-	m.Topic, m.Payload = l.intern(p.Topic), buf
-	m.QoS, m.Retain, m.Duplicate = QoS(p.QoS), p.Retain, p.Dup
-	if p.QoS > 0 {
-		*ack = ackState{c: l.c, epoch: l.epoch, id: p.ID}
+	m.Topic, m.Payload = k.intern(p.Topic), buf
+	m.QoS = QoS(qos)
+	if qos > 0 {
+		*ack = ackState{c: k.c, epoch: k.epoch, id: p.ID}
 		m.ack = ack
-	}
-	if w := p.Props; w != nil {
-		if w.PayloadFormat != nil {
-			m.PayloadFormat = new(PayloadFormat(*w.PayloadFormat))
-		}
-		m.MessageExpiry = seconds(w.MessageExpiry)
-		m.ResponseTopic, m.CorrelationData, m.ContentType = w.ResponseTopic, w.CorrelationData, w.ContentType
-		m.UserProperties, m.SubscriptionIdentifiers = fromWireProperties(w.User), w.SubscriptionIDs
 	}
 	return m
 }
 
 // intern returns topic as a string, without an allocation for topics seen lately: a
 // device receives on few topics, many times.
-func (l *link) intern(topic []byte) string {
-	if string(topic) == l.topic {
-		return l.topic
+func (k *cutter) intern(topic []byte) string {
+	if string(topic) == k.topic {
+		return k.topic
 	}
-	if s, ok := l.names[string(topic)]; ok {
-		l.topic = s
+	if s, ok := k.names[string(topic)]; ok {
+		k.topic = s
 		return s
 	}
 	s := string(topic)
-	l.topic = s
-	if l.names == nil || len(l.names) >= 1024 {
-		l.names = make(map[string]string, 8)
+	k.topic = s
+	if k.names == nil || len(k.names) >= 1024 {
+		k.names = make(map[string]string, 8)
 	}
-	l.names[s] = s
+	k.names[s] = s
 	return s
 }
 
