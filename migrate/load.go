@@ -22,7 +22,7 @@ import (
 // helpersOfOutput are packages that rewritten files may import and the originals may not: they are loaded along, so
 // that the type-check of the result finds them as the same objects. A package made up in the overlay imports them;
 // as packages of their own they would be loaded from source, with everything that imports them.
-var helpersOfOutput = []string{"context", "net", "time", paths.V2}
+var helpersOfOutput = []string{"context", "net", "time", paths.V2, paths.V2Auth}
 
 // probeDir is the directory of the made-up package. It never exists on disk.
 const probeDir = "iotmigrate_probe_of_imports"

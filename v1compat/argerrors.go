@@ -78,8 +78,6 @@ var (
 	// ErrWrapped is what Connect reports about a Configure call on a client made
 	// by FromV2: an awsiot.Client has its options from its birth.
 	ErrWrapped = errors.New("not possible on a client made by FromV2: set it in the awsiot.ClientOptions of that client")
-	// ErrWebsocket is what Connect reports for WithWebsocket(true).
-	ErrWebsocket = errors.New("MQTT over websocket is not available yet: use ConfigureCredentials with a key and a certificate")
 	// ErrTooManyArguments is what Connect reports for an optional argument given
 	// more than once.
 	ErrTooManyArguments = errors.New("takes at most one optional argument")

@@ -3,6 +3,7 @@ package v1compat
 import (
 	"errors"
 	"fmt"
+	"net"
 	"reflect"
 	"runtime"
 	"sync"
@@ -16,6 +17,9 @@ import (
 // Deprecated: package awsiot speaks MQTT 5.
 type ProtocolType int
 
+// The values of v1's protocolType.
+//
+// Deprecated: package awsiot speaks MQTT 5.
 const (
 	// MQTTv31 is v1's MQTTv3_1.
 	MQTTv31 ProtocolType = 3
@@ -45,8 +49,19 @@ type ClientOption func(*settings)
 // Deprecated: package awsiot speaks MQTT 5.
 func WithProtocolType(ProtocolType) ClientOption { return func(*settings) {} }
 
-// WithWebsocket is v1's useWebsocket. Connect refuses true for now, with
-// ErrWebsocket.
+// WithWebsocket is v1's useWebsocket: MQTT over secure websocket with a handshake
+// signed by AWS credentials, those of ConfigureIAMCredentials or, without, those
+// that v1 looked for: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and
+// AWS_SESSION_TOKEN in the environment, then section [default] or [DEFAULT] of
+// ~/.aws/credentials. They are looked up anew at every handshake, also when
+// reconnecting. The region is that in the endpoint's name; other endpoints, such
+// as custom domains, are refused, as in v1 (awsauth.Websocket takes a region).
+//
+// Differences from v1: the handshake keeps to RFC 6455, the subprotocol is mqtt
+// and the service that the signature names iotdevicegateway; the server's name is
+// sent in TLS; a handshake that fails while reconnecting is tried again, where v1
+// gave up for good; without ConfigureCredentials the server is verified with the
+// CAs of the system, where v1 spoke plain MQTT.
 //
 // Deprecated: use awsauth.Websocket.
 func WithWebsocket(use bool) ClientOption { return func(s *settings) { s.websocket = use } }
@@ -80,8 +95,7 @@ func WithStrictV1() ClientOption { return WithQuirks(strictV1()) }
 // inside a callback works, which it did not in v1.
 //
 // Differences from v1 beside those that Quirks names: the client speaks MQTT 5;
-// callbacks get the client itself, where v1 passed None, and userdata nil;
-// Connect on a connected client ends the former connection with DISCONNECT.
+// callbacks get the client itself, where v1 passed None, and userdata nil.
 //
 // Deprecated: use awsiot.Client.
 type AWSIoTMQTTClient struct {
@@ -116,6 +130,7 @@ type AWSIoTMQTTClient struct {
 	drops    int                // requests that DropOldest has dropped and no call has reported
 	records  map[string]*record // by filter
 	order    uint64             // of the newest record
+	deniable net.Conn           // the connection, with Quirks.CloseWhenDenied
 	lastMid  Mid
 	inMid    Mid
 	lastIn   *awsiot.Message // the message being dispatched, and its v1 form
@@ -167,7 +182,7 @@ func FromV2(client *awsiot.Client) *AWSIoTMQTTClient {
 // like Disconnect and Connect here; after its Close the next Connect makes a new
 // one. It is also made anew, and the former one closed (awsiot.ErrClosed), by a
 // Configure call between Disconnect and Connect. Subscriptions made here move to
-// the new one, those made on the awsiot.Client do not.
+// the new one, those made on the awsiot.Client do not. v1 had nothing like it.
 //
 // Deprecated: it is the way out: keep what it returns and drop this client.
 func (c *AWSIoTMQTTClient) V2() *awsiot.Client { return c.current() }
@@ -191,7 +206,7 @@ func (c *AWSIoTMQTTClient) current() *awsiot.Client {
 		}
 		return old
 	}
-	core := awsiot.NewClient(c.settings.options(c.general, c.connectSent))
+	core := awsiot.NewClient(c.withQuirks(c.settings.options(c.general, c.connectSent, c.iamKeys)))
 	c.core, c.renew = core, false
 	for _, r := range c.sorted() {
 		r.unroute = core.Handle(r.filter, r.receive)

@@ -17,6 +17,9 @@ import (
 // Deprecated: use awsiot.OfflineQueue.WhenFull.
 type DropBehavior int
 
+// The values of v1's dropBehavior.
+//
+// Deprecated: use awsiot.DropOldest and awsiot.RejectNew.
 const (
 	// DropOldest is v1's DROP_OLDEST: the oldest request makes room.
 	DropOldest DropBehavior = iota
@@ -64,12 +67,13 @@ func (c *AWSIoTMQTTClient) configure(call string, change func(*settings) error) 
 
 // ConfigureEndpoint is v1's configureEndpoint. Port 443 speaks MQTT with the
 // ALPN name x-amzn-mqtt-ca; once set, the name is offered on every other port
-// too, as in v1.
+// too, as in v1. With WithWebsocket(true) no port does, and the host must be one
+// of AWS's endpoint names.
 //
 // Deprecated: use awsiot.ClientOptions.Endpoint and Port.
 func (c *AWSIoTMQTTClient) ConfigureEndpoint(hostName string, portNumber int) {
 	c.configure("ConfigureEndpoint", func(s *settings) error {
-		s.host, s.port, s.alpn = hostName, portNumber, s.alpn || portNumber == 443
+		s.host, s.port, s.alpn = hostName, portNumber, s.alpn || portNumber == 443 && !s.websocket
 		if hostName == "" {
 			return &ValueError{Message: "Invalid host.", Err: errors.New("it is empty")}
 		}
@@ -84,7 +88,8 @@ func (c *AWSIoTMQTTClient) ConfigureEndpoint(hostName string, portNumber int) {
 // certificate. The paths name PEM files, which are read at Connect and again for
 // every reconnect. ciphers is at most one colon-separated list of OpenSSL names
 // of TLS 1.2 cipher suites; it limits the connection to TLS 1.2. Without this
-// call the connection is plain TCP, as in v1.
+// call the connection is plain TCP, as in v1. With WithWebsocket(true) only the CA
+// is used: keyPath and certificatePath may be empty.
 //
 // Deprecated: use awsiot.ClientOptions.CAFile and awsiot.MTLSFromPath(certificate, key).
 func (c *AWSIoTMQTTClient) ConfigureCredentials(caFilePath, keyPath, certificatePath string, ciphers ...string) {
@@ -95,7 +100,7 @@ func (c *AWSIoTMQTTClient) ConfigureCredentials(caFilePath, keyPath, certificate
 			return ErrTooManyArguments
 		}
 		var err error
-		if len(ciphers) == 1 {
+		if len(ciphers) == 1 && !s.websocket {
 			s.ciphers, err = parseCiphers(ciphers[0])
 		}
 		return err
@@ -103,8 +108,11 @@ func (c *AWSIoTMQTTClient) ConfigureCredentials(caFilePath, keyPath, certificate
 }
 
 // ConfigureIAMCredentials is v1's configureIAMCredentials. The credentials sign
-// websocket handshakes and mean nothing without WithWebsocket(true), as in v1.
-// It may be called at any time.
+// websocket handshakes and mean nothing without WithWebsocket(true), as in v1;
+// sessionToken is "" for those that do not end. It may be called at any time, also
+// on a connected client: the next handshake, the one of a reconnect too, uses
+// them, which is how a program renews credentials that end. When one of the first
+// two is empty, credentials are looked for as WithWebsocket says.
 //
 // Deprecated: use awsauth.Websocket with awsauth.Static.
 func (c *AWSIoTMQTTClient) ConfigureIAMCredentials(accessKeyID, secretAccessKey, sessionToken string) {
@@ -113,6 +121,7 @@ func (c *AWSIoTMQTTClient) ConfigureIAMCredentials(accessKeyID, secretAccessKey,
 	if c.wrapped {
 		c.problems = append(c.problems, &ConfigureError{Call: "ConfigureIAMCredentials", Err: ErrWrapped})
 	}
+	c.settings.iam = iamKeys{accessKeyID, secretAccessKey, sessionToken}
 }
 
 // ConfigureLastWill is v1's configureLastWill; payload takes the types of
@@ -145,8 +154,8 @@ func (c *AWSIoTMQTTClient) ClearLastWill() {
 }
 
 // ConfigureAutoReconnectBackoffTime is v1's configureAutoReconnectBackoffTime,
-// in seconds; defaults 1, 32, 20. The wait starts at base, doubles up to max, and
-// is base again after a connection that lasted stable seconds.
+// in seconds; defaults 1, 32, 20. The wait starts at 1 s whatever base is, as in
+// v1, doubles up to max, and is base after a connection that lasted stable seconds.
 //
 // Deprecated: use awsiot.ClientOptions.MinReconnectDelay, MaxReconnectDelay and
 // MinConnectedTimeToResetReconnectDelay.

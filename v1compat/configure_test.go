@@ -61,7 +61,10 @@ func TestConfigureErrors(t *testing.T) {
 		{name: "connect timeout", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureConnectDisconnectTimeout(-1) }, want: "ConfigureConnectDisconnectTimeout: Invalid timeout."},
 		{name: "operation timeout", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureMQTTOperationTimeout(0) }, want: "nothing could ever be in time"},
 		{name: "password twice", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureUsernamePassword("u", "p", "q") }, is: v1compat.ErrTooManyArguments},
-		{name: "websocket", opts: []v1compat.ClientOption{v1compat.WithWebsocket(true)}, do: func(c *v1compat.AWSIoTMQTTClient) {}, want: "WithWebsocket", is: v1compat.ErrWebsocket},
+		{name: "websocket: CA missing", opts: []v1compat.ClientOption{v1compat.WithWebsocket(true)}, do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials("no", "", "") },
+			want: "ConfigureCredentials: root CA: open no", is: fs.ErrNotExist},
+		{name: "websocket: CA not PEM", opts: []v1compat.ClientOption{v1compat.WithWebsocket(true)}, do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials(file, "", "") },
+			want: "CAFile"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := v1compat.NewAWSIoTMQTTClient("id", tt.opts...)
@@ -92,7 +95,7 @@ func TestConnectReportsAllAtOnce(t *testing.T) {
 	err := c.Connect(-1)
 	for _, want := range []string{
 		"A client id must be provided if clean session is False.", "Invalid host.", "Invalid topic.",
-		"draining frequency", "WithWebsocket", "Keepalive must be >=0.",
+		"draining frequency", "Keepalive must be >=0.",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in %v", want, err)
@@ -167,6 +170,7 @@ func TestConnectPacket(t *testing.T) {
 		{name: "keep-alive off", keepAlive: []int{0}, want: "clean 0 "},
 		{name: "session", opts: []v1compat.ClientOption{v1compat.WithCleanSession(false), v1compat.WithProtocolType(v1compat.MQTTv31)}, want: "rejoin 3600 600 "},
 		{name: "user", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureUsernamePassword("u", "p") }, want: "clean 600 u password"},
+		{name: "password without user", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureUsernamePassword("", "p"); c.DisableMetricsCollection() }, want: "clean 600 "},
 		{name: "user with query", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureUsernamePassword("u?a=b") }, want: "clean 600 u?a=b"},
 		{name: "will", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureLastWill("w", 1.0, 1, true) }, want: "clean 600  will w 1.0 1 true"},
 		{name: "will cleared", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureLastWill("w", 1.0, 1); c.ClearLastWill() }, want: "clean 600 "},

@@ -50,9 +50,11 @@ type firstAttempt struct {
 // Errors: one *ConfigureError for each thing wrong with the configuration,
 // joined; *ConnectError with v1's code when the server refuses; *ConnectTimeoutError
 // when no CONNACK comes in the time of ConfigureConnectDisconnectTimeout or the
-// server closes the connection instead; what dialling, TLS or reading a file
-// returned, for errors.As with *net.OpError, *net.DNSError, the errors of
-// crypto/x509, or errors.Is with fs.ErrNotExist.
+// server closes the connection instead; *ValueError with v1's text when a
+// websocket handshake fails, wrapping *WssNoKeyInEnvironmentError or
+// *WssHandShakeError; what dialling, TLS or reading a file returned, for
+// errors.As with *net.OpError, *net.DNSError, the errors of crypto/x509, or
+// errors.Is with fs.ErrNotExist.
 //
 // After Disconnect it may be called again: subscriptions and queued requests are
 // still there.
@@ -229,17 +231,16 @@ func (c *AWSIoTMQTTClient) open(ack func(Mid, int), keepAliveSeconds ...int) (*a
 		return nil, err
 	}
 	c.busy = true
-	former := c.core
+	former, keepAlive := c.core, c.settings.keepAlive
 	again := former != nil && !c.wrapped && former.State() != awsiot.StateStopped
 	if again {
 		c.life.online = false // v1 called no OnOffline between two Connects
 	}
 	c.mu.Unlock()
+	c.warnKeepAlive(keepAlive)
 	if again {
-		if err := c.stop(former); err != nil {
-			c.release()
-			return nil, err
-		}
+		former.Abort() // v1 closed the socket without DISCONNECT: the server publishes the will
+		c.requeue(former)
 	}
 	c.mu.Lock()
 	c.life.first = nil
@@ -372,6 +373,9 @@ func (c *AWSIoTMQTTClient) stop(core *awsiot.Client) error {
 // connectError gives an error of StartAndWait its v1 type.
 func connectError(err error) error {
 	var ce *awsiot.ConnectError
+	if refused := handshakeError(err); refused != nil {
+		return refused
+	}
 	switch {
 	case errors.As(err, &ce) && ce.Connack != nil && ce.Connack.Code >= 0x80:
 		return &ConnectError{Code: connackV1(ce.Connack.Code), Err: err}

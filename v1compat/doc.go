@@ -12,6 +12,11 @@
 // word "QUEUED" answers with a Mid. Configure calls return nothing, as in v1;
 // what is wrong with them is reported by Connect, all of it at once.
 //
+// # Logging
+//
+// The clients log through logrus, to its standard logger or the one of SetLogger,
+// with v1's logger names in the field "logger".
+//
 // # Moving on
 //
 // V2 gives the client underneath, for code that is new; FromV2 and Handler give

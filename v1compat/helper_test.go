@@ -3,6 +3,7 @@ package v1compat_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"go.uber.org/goleak"
 
 	"github.com/portage-iot/awsiot/iotlocal"
@@ -20,6 +22,7 @@ import (
 
 func TestMain(m *testing.M) {
 	slog.SetDefault(slog.New(slog.DiscardHandler))
+	v1compat.SetLogger(quiet())
 	code := m.Run()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {
@@ -28,6 +31,13 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(code)
+}
+
+// quiet is a logger without output.
+func quiet() *logrus.Logger {
+	l := logrus.New()
+	l.SetOutput(io.Discard)
+	return l
 }
 
 // patience bounds every wait of these tests.
@@ -163,7 +173,7 @@ func fault(t *testing.T, srv *iotlocal.Server, r iotlocal.Rule) *iotlocal.RuleHa
 }
 
 // must ends the test on an error.
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

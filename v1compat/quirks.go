@@ -1,5 +1,14 @@
 package v1compat
 
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	awsiot "github.com/portage-iot/awsiot/v2"
+)
+
 // Quirks switches single behaviours between v1's and this package's. The zero
 // value is the default: it keeps what callers of v1 depend on and fixes what was
 // broken. A field set to true brings back what v1 did, or, where the field says
@@ -11,7 +20,8 @@ package v1compat
 // or filter was queued and later ended the queue (here it is an error of the
 // call); a failed Disconnect made the client useless; OnOffline came twice after
 // a ping timeout; unacknowledged messages were sent again after 20 s on a live
-// connection, which MQTT 5 forbids [MQTT5-4.4.0-1]; QoS 2 was accepted.
+// connection, which MQTT 5 forbids [MQTT5-4.4.0-1]; QoS 2 was accepted. The whole
+// list is the table of differences in MIGRATION.md.
 //
 // Deprecated: package awsiot has no quirks of v1.
 type Quirks struct {
@@ -26,6 +36,13 @@ type Quirks struct {
 	// QueuedPublishAckLost: the ack callback of a PublishAsync that was queued
 	// offline is never called, as in v1. By default it is called at the PUBACK.
 	QueuedPublishAckLost bool
+	// CloseWhenDenied: the connection is dropped, OnOffline called and the
+	// connection made again when the policy denies a publish, a subscribe or an
+	// unsubscribe (reason code 0x87), as AWS IoT Core does to clients of MQTT 3.1.1
+	// such as v1. The call returns its error all the same, and a denied message is
+	// not sent again: v1 did that and lost the next connection by it. By default
+	// the connection stays.
+	CloseWhenDenied bool
 	// ShadowSubscribeSleep: shadow requests wait 2 s after they have subscribed,
 	// as v1 did although the SUBACK had come. By default they do not. Read by
 	// package shadowcompat.
@@ -53,7 +70,60 @@ func strictV1() Quirks {
 		AcceptRefusedConnect:     true,
 		KeepRejectedSubscription: true,
 		QueuedPublishAckLost:     true,
+		CloseWhenDenied:          true,
 		ShadowSubscribeSleep:     true,
 		ShadowVersionReset:       true,
+	}
+}
+
+// withQuirks adds to the core's options what quirks of the connection need.
+func (c *AWSIoTMQTTClient) withQuirks(o awsiot.ClientOptions) awsiot.ClientOptions {
+	if !c.settings.quirks.CloseWhenDenied {
+		return o
+	}
+	dial := o.Dialer
+	if dial == nil {
+		dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext // as the core does
+	}
+	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		c.mu.Lock()
+		c.deniable = conn
+		c.mu.Unlock()
+		return conn, err
+	}
+	trace := awsiot.Trace{}
+	if o.Trace != nil {
+		trace = *o.Trace
+	}
+	trace.OperationDone = c.closeWhenDenied
+	o.Trace = &trace
+	return o
+}
+
+// closeWhenDenied is told of every operation that has ended.
+func (c *AWSIoTMQTTClient) closeWhenDenied(op awsiot.OperationInfo) {
+	var re *awsiot.ReasonError
+	if !errors.As(op.Err, &re) || re.Code != awsiot.ReasonNotAuthorized {
+		return
+	}
+	c.mu.Lock()
+	conn := c.deniable
+	c.deniable = nil
+	c.mu.Unlock()
+	if conn != nil {
+		_ = conn.Close() // the core sees it as a connection that the server has dropped
+	}
+}
+
+// minKeepAlive is the shortest keep-alive that AWS IoT Core keeps to [AWS IoT Core
+// endpoints and quotas, keep-alive interval].
+const minKeepAlive = 30 * time.Second
+
+// warnKeepAlive logs a keep-alive that the service does not keep to. The value goes
+// on the wire all the same, as in v1. The caller does not hold c.mu.
+func (c *AWSIoTMQTTClient) warnKeepAlive(d time.Duration) {
+	if d > 0 && d < minKeepAlive {
+		c.logger().Warn("keep-alive below the minimum of AWS IoT Core", "keep_alive", d, "minimum", minKeepAlive)
 	}
 }

@@ -25,7 +25,8 @@ type settings struct {
 	port int
 	alpn bool // port 443 was configured at some time
 
-	credentials   bool // ConfigureCredentials was called
+	credentials   bool    // ConfigureCredentials was called
+	iam           iamKeys // may change at any time: read at every handshake
 	ca, key, cert string
 	ciphers       []uint16
 
@@ -74,7 +75,7 @@ func randomClientID() string {
 // The core's ack timeout is off: it would end the operation, while a timeout of
 // v1 only ends the wait and leaves the message in flight. The waits are this
 // package's own.
-func (s *settings) options(received awsiot.MessageHandler, connectSent func()) awsiot.ClientOptions {
+func (s *settings) options(received awsiot.MessageHandler, connectSent func(), keys func() iamKeys) awsiot.ClientOptions {
 	o := awsiot.OptionsV1(s.clientID)
 	o.Endpoint, o.Port = s.host, s.port
 	o.KeepAlive = s.keepAlive
@@ -85,7 +86,10 @@ func (s *settings) options(received awsiot.MessageHandler, connectSent func()) a
 		o.SessionBehavior, o.SessionExpiry = awsiot.RejoinAlways, time.Hour
 	}
 	o.Auth = awsiot.PlainTCP()
-	if s.credentials {
+	switch {
+	case s.websocket: // key, certificate and ciphers have no part in it, as in v1
+		o.CAFile, o.Auth = s.ca, websocketAuth(keys)
+	case s.credentials:
 		o.CAFile, o.Auth = s.ca, awsiot.MTLSFromPath(s.cert, s.key)
 		if len(s.ciphers) > 0 {
 			o.TLSConfig = &tls.Config{CipherSuites: s.ciphers, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}
@@ -110,7 +114,11 @@ func (s *settings) options(received awsiot.MessageHandler, connectSent func()) a
 	}
 	o.OfflineQueue.DrainRate = s.drainHz
 	o.Username, o.Password = s.username, s.password
+	if s.username == "" && s.noMetrics {
+		o.Password = nil // v1 sent none without a user name
+	}
 	o.DisableMetrics = s.noMetrics
+	o.Logger = s.coreLogger()
 	o.OnPublishReceived = received
 	o.Trace = &awsiot.Trace{ConnectSent: connectSent}
 	return o
@@ -121,16 +129,15 @@ func (s *settings) options(received awsiot.MessageHandler, connectSent func()) a
 func (s *settings) check() []error {
 	var errs []error
 	add := func(call string, err error) { errs = append(errs, &ConfigureError{Call: call, Err: err}) }
-	if s.websocket {
-		add("WithWebsocket", ErrWebsocket)
-	}
 	if s.host == "" && s.port == 0 {
 		add("ConfigureEndpoint", &ValueError{Message: "Invalid host.", Err: errors.New("it was never called")})
 	}
-	if s.credentials && !s.websocket {
-		for _, f := range [...]struct{ what, path string }{
-			{"root CA", s.ca}, {"private key", s.key}, {"certificate", s.cert},
-		} {
+	if s.credentials {
+		files := []struct{ what, path string }{{"root CA", s.ca}, {"private key", s.key}, {"certificate", s.cert}}
+		if s.websocket {
+			files = files[:1]
+		}
+		for _, f := range files {
 			if err := readable(f.path); err != nil {
 				add("ConfigureCredentials", fmt.Errorf("%s: %w", f.what, err))
 			}

@@ -47,7 +47,7 @@ func (c *trCerts) path(name string) string {
 }
 
 // issue writes NAME.pem and NAME.key; without a parent the certificate is a CA.
-func (c *trCerts) issue(t *testing.T, name string, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+func (c *trCerts) issue(t testing.TB, name string, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)

@@ -69,7 +69,7 @@ func (w *trWorld) compareCalls() []string {
 	var out []string
 	for _, c := range w.rec.Calls {
 		got, want := w.outcomes[c], c.outcome()
-		if strings.HasPrefix(got, "cannot be said in Go") && c.raised {
+		if strings.HasPrefix(got, unsaidPrefix) && c.raised {
 			continue // the compiler raises it
 		}
 		if i := strings.Index(want, "CERTIFICATE_VERIFY_FAILED]"); i >= 0 {
@@ -118,6 +118,9 @@ func (w *trWorld) compareCallbacks() []string {
 	if len(out) > 0 {
 		return out
 	}
+	if d := firstDiff(w.heardInOrder(), w.wantInOrder()); d != "" {
+		out = append(out, "order of the callbacks: "+d)
+	}
 	// What a callback's cause is, is known by its name and place: the nth of a name on both sides.
 	for _, h := range w.callbacks {
 		i := slices.IndexFunc(wantEach, func(c *trCallback) bool { return c.Name == h.Name })
@@ -141,6 +144,35 @@ func (w *trWorld) compareCallbacks() []string {
 			if n != h.unsubs {
 				out = append(out, fmt.Sprintf("callback %s: %d UNSUBSCRIBE packets before it, want %d", h.Name, h.unsubs, n))
 			}
+		}
+	}
+	return out
+}
+
+// ordered reports whether v1 ran a callback in an order that its callers could count on, over all names: messages, one
+// after the other and for each the filters in their order, and the hooks of a connection before its ack.
+func ordered(c *trCallback) bool {
+	if len(c.Args) == 0 {
+		return c.Name == "onOnline" || c.Name == "onOffline"
+	}
+	_, message := c.Args[len(c.Args)-1].(map[string]any)
+	return message || c.Args[0] == "CONNECTED" || c.Args[0] == "DISCONNECTED"
+}
+
+// heardInOrder and wantInOrder are those callbacks. The caller holds w.mu.
+func (w *trWorld) heardInOrder() (out []string) {
+	for _, h := range w.callbacks {
+		if ordered(&h.trCallback) {
+			out = append(out, h.String())
+		}
+	}
+	return out
+}
+
+func (w *trWorld) wantInOrder() (out []string) {
+	for _, c := range w.rec.Callbacks {
+		if ordered(c) {
+			out = append(out, c.String())
 		}
 	}
 	return out

@@ -24,6 +24,9 @@ type trDriver struct {
 	shadow   *shadowcompat.AWSIoTMQTTShadowClient
 	handlers map[string]*shadowcompat.ShadowHandler
 	handler  *shadowcompat.ShadowHandler
+	jobs     trJobs
+
+	discovery trDiscovery
 
 	// what the recording configured on client, to tell one object from the next: the recorder names classes only
 	credentials, used bool
@@ -69,7 +72,7 @@ func (d *trDriver) perform(c *trCall) {
 	var text string
 	switch v := value.(type) {
 	case inexpressible:
-		text = "cannot be said in Go: " + string(v)
+		text = unsaidPrefix + string(v)
 	case shadowToken:
 		time.Sleep(time.Millisecond) // the peer names tokens
 		text = "returns " + quote(d.w.named(string(v)))
@@ -97,6 +100,8 @@ func (d *trDriver) perform(c *trCall) {
 // inexpressible is an argument that Go's types do not take; such a call is not made.
 type inexpressible string
 
+const unsaidPrefix = "cannot be said in Go: "
+
 // shadowToken is the result of a shadow request.
 type shadowToken string
 
@@ -119,6 +124,9 @@ func (d *trDriver) options(c *trCall) []v1compat.ClientOption {
 	}
 	if clean, ok := c.Kwargs["cleanSession"].(bool); ok {
 		opts = append(opts, v1compat.WithCleanSession(clean))
+	}
+	if d.w.rec.websocket() {
+		opts = append(opts, v1compat.WithWebsocket(true))
 	}
 	return opts
 }
@@ -318,6 +326,7 @@ func (d *trDriver) shadowCallback(v any) shadowcompat.ShadowCallback {
 // args reads the arguments of a call; what has the wrong type for Go is remembered.
 type trArgs struct {
 	c   *trCall
+	rec *transcript
 	bad string
 }
 

@@ -21,6 +21,9 @@ type transcript struct {
 	Calls     []*trCall     `json:"api_calls"`
 	Packets   []*trPacket   `json:"packets"`
 	Callbacks []*trCallback `json:"callbacks"`
+	Notes     []any         `json:"notes"`
+
+	signed map[*trCall]trUpgrade // the upgrade request of each connect call
 }
 
 // trCall is a call, a constructor, or the assignment of a hook.
@@ -105,12 +108,17 @@ type trPacket struct {
 	Password       *string `json:"password"`
 	SessionPresent bool    `json:"session_present"`
 	ReturnCode     int     `json:"return_code"`
+	Raw            string  `json:"raw"`
+	StatusLine     string  `json:"status_line"`
+
+	http *trHTTP // the answer to an HTTP_REQUEST
+	trUpgrade
 }
 
 // ack reports whether the packet answers one of the other side.
 func (p *trPacket) ack() bool {
 	switch p.Type {
-	case "CONNACK", "PUBACK", "SUBACK", "UNSUBACK", "PUBREC", "PUBCOMP", "PINGRESP":
+	case "CONNACK", "PUBACK", "SUBACK", "UNSUBACK", "PUBREC", "PUBCOMP", "PINGRESP", "WS_UPGRADE_RESPONSE":
 		return true
 	}
 	return false
@@ -139,7 +147,11 @@ func (p *trPacket) String() string {
 		}
 		return fmt.Sprintf("CONNECT %s clean=%v keep-alive=%d will=%s user=%s password=%s", randomID.ReplaceAllString(p.ClientID, "paho/random"), p.Clean, p.KeepAlive, will, user, password)
 	case "PUBLISH":
-		return fmt.Sprintf("PUBLISH %s qos=%d retain=%v dup=%v %s", p.Topic, p.QoS, p.Retain, p.Dup, canonical(p.Payload))
+		body := canonical(p.Payload)
+		if text, ok := p.Payload.(string); ok && strings.Contains(p.Topic, "/jobs/") {
+			body = fmt.Sprintf("%q", text) // byte for byte
+		}
+		return fmt.Sprintf("PUBLISH %s qos=%d retain=%v dup=%v %s", p.Topic, p.QoS, p.Retain, p.Dup, body)
 	case "SUBSCRIBE":
 		var fs []string
 		for _, f := range p.Filters {
@@ -149,6 +161,10 @@ func (p *trPacket) String() string {
 		return "SUBSCRIBE " + strings.Join(fs, ", ")
 	case "UNSUBSCRIBE":
 		return fmt.Sprintf("UNSUBSCRIBE %v", p.Filters)
+	case "WS_UPGRADE_REQUEST":
+		return p.text()
+	case "HTTP_REQUEST":
+		return fmt.Sprintf("%s %q", p.Type, p.Raw)
 	}
 	return p.Type
 }
@@ -224,7 +240,7 @@ func loadTranscripts(dir string) (map[string][]byte, error) {
 }
 
 // parseTranscript reads one recording and finds the callback in which each call of another thread was made: the last
-// one of that thread before it.
+// one of that thread before it; see startedBy.
 func parseTranscript(b []byte) (*transcript, error) {
 	tr := &transcript{}
 	if err := json.Unmarshal(b, tr); err != nil {
@@ -241,11 +257,32 @@ func parseTranscript(b []byte) (*transcript, error) {
 			}
 		}
 		if c.after == nil {
-			return nil, fmt.Errorf("call %v is in no callback", c)
+			tr.startedBy(c)
 		}
 	}
 	tr.complete()
 	return tr, nil
+}
+
+// startedBy takes a call on a thread of the program's own, as v1's jobs sample has them, for one of whatever happened
+// last before it, a callback or something in the main thread: that started the thread.
+func (tr *transcript) startedBy(c *trCall) {
+	last := 0.0
+	for _, o := range tr.Calls {
+		for _, seq := range []float64{o.Seq, o.EndSeq} {
+			if o.main() && seq < c.Seq {
+				last = max(last, seq)
+			}
+		}
+	}
+	for _, cb := range tr.Callbacks {
+		if cb.Seq < c.Seq && cb.Seq > last {
+			c.after, last = cb, cb.Seq
+		}
+	}
+	if c.after == nil {
+		c.Thread = "main"
+	}
 }
 
 // complete adds what the recorder could not see but what follows from what it saw.
@@ -259,6 +296,8 @@ func (tr *transcript) complete() {
 			}
 		}
 	}
+	tr.connOfUpgrades()
+	tr.discoveryAnswers()
 	tr.refusedUnseen()
 	tr.slowCallbacks()
 	tr.raisingCallbacks()
@@ -364,22 +403,11 @@ func (tr *transcript) sort() {
 // foreign names the object of a recording that has no counterpart here yet, or "".
 func (tr *transcript) foreign() string {
 	for _, c := range tr.Calls {
-		if use, _ := c.Kwargs["useWebsocket"].(bool); use || slices.Contains(trWebsocketCalls, c.Method) {
-			return "websocket"
-		}
 		switch c.Object {
-		case "AWSIoTMQTTClient", "AWSIoTMQTTShadowClient", "deviceShadow":
+		case "AWSIoTMQTTClient", "AWSIoTMQTTShadowClient", "deviceShadow", jobsObject, discoveryObject, discoveryInfoObject:
 		default:
 			return c.Object
 		}
 	}
-	for _, p := range tr.Packets {
-		if strings.HasPrefix(p.Type, "WS_") {
-			return "websocket"
-		}
-	}
 	return ""
 }
-
-// trWebsocketCalls are calls that mean something with websockets only.
-var trWebsocketCalls = []string{"configureIAMCredentials"}

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -17,6 +19,12 @@ import (
 
 // invoke makes the call c.
 func (d *trDriver) invoke(c *trCall) (any, error) {
+	if c.Object == jobsObject {
+		return d.jobsCall(c)
+	}
+	if c.Object == discoveryObject || c.Object == discoveryInfoObject {
+		return d.discoveryCall(c)
+	}
 	if c.Assign != "" {
 		return nil, d.assign(c)
 	}
@@ -31,7 +39,8 @@ func (d *trDriver) invoke(c *trCall) (any, error) {
 		return nil, nil
 	}
 	d.object(c)
-	a := &trArgs{c: c}
+	d.environment(c)
+	a := &trArgs{c: c, rec: d.w.rec}
 	f := d.clientCall(a)
 	switch c.Object {
 	case "AWSIoTMQTTShadowClient":
@@ -99,6 +108,12 @@ func (d *trDriver) clientCall(a *trArgs) func() (any, error) {
 			paths[i] = d.w.certs.path(a.str(i, ""))
 		}
 		return setting(func() { c.ConfigureCredentials(paths[0], paths[1], paths[2]) })
+	case "configureIAMCredentials":
+		id, secret, token := a.str(0, "AWSAccessKeyID"), a.str(1, "AWSSecretAccessKey"), ""
+		if a.at(2, "AWSSessionToken") != nil {
+			token = a.str(2, "AWSSessionToken")
+		}
+		return setting(func() { c.ConfigureIAMCredentials(id, secret, token) })
 	case "configureAutoReconnectBackoffTime":
 		base, most, stable := a.num(0, ""), a.num(1, ""), a.num(2, "")
 		return setting(func() { c.ConfigureAutoReconnectBackoffTime(base, most, stable) })
@@ -188,14 +203,20 @@ func (d *trDriver) requestCall(a *trArgs) func() (any, error) {
 	return nil
 }
 
-// payload is a publish payload: text, bytes, a number or None.
+// payload is a publish payload: text, bytes, a number or None. JSON does not tell 1.0 from 1 and has no bytes: there the
+// message that was sent tells what the argument was.
 func (a *trArgs) payload(i int) any {
-	switch v := a.at(i, "payload").(type) {
-	case nil, string:
-		return v
+	v := a.at(i, "payload")
+	sent, known := a.sent()
+	switch v := v.(type) {
 	case float64:
-		if v == float64(int(v)) {
-			return int(v)
+		if whole := int64(v); v == float64(whole) && (!known || sent == strconv.FormatInt(whole, 10)) {
+			return whole
+		}
+		return v
+	case string:
+		if known && sent != v && pythonBytes.MatchString(v) {
+			return []byte(sent)
 		}
 		return v
 	case map[string]any:
@@ -204,10 +225,38 @@ func (a *trArgs) payload(i int) any {
 				return b
 			}
 		}
+		if known {
+			return []byte(sent)
+		}
 		return v
 	default:
 		return v
 	}
+}
+
+// pythonBytes is bytes as Python prints them.
+var pythonBytes = regexp.MustCompile(`^(bytearray\()?b?['"].*['"]\)?$`)
+
+// sent is the payload of the first message that was sent after a publish call to its topic, unless the call failed.
+func (a *trArgs) sent() (string, bool) {
+	if a.c.raised || !strings.HasPrefix(a.c.Method, "publish") {
+		return "", false
+	}
+	p := a.rec.packet(func(p *trPacket) bool {
+		return p.Dir == "c2s" && p.Type == "PUBLISH" && p.Seq > a.c.Seq && p.Topic == a.c.Args0()
+	})
+	if p == nil {
+		return "", false
+	}
+	switch v := p.Payload.(type) {
+	case string:
+		return v, true
+	case map[string]any:
+		s, _ := v["hex"].(string)
+		b, err := hex.DecodeString(s)
+		return string(b), err == nil
+	}
+	return "", false
 }
 
 // shadowCall is a method of AWSIoTMQTTShadowClient.
@@ -265,6 +314,9 @@ func (d *trDriver) handlerCall(a *trArgs) func() (any, error) {
 
 // raised is the Python exception that err stands for, with v1's text.
 func raised(err error) trRaise {
+	if r, ok := discoveryRaised(err); ok {
+		return r
+	}
 	text := func(name string, bare error) trRaise { return trRaise{name, bare.Error()} }
 	coded := func(name, word string, code int) trRaise {
 		return trRaise{name, fmt.Sprintf("%s Error: %d", word, code)}

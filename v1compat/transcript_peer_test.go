@@ -43,12 +43,16 @@ func (w *trWorld) serveConn(n int, raw net.Conn) {
 	}
 	var conn net.Conn = p
 	if first[0] == 0x16 {
-		s := tls.Server(p, w.certs.server())
+		s := tls.Server(p, w.tlsConfig(n))
 		if err := s.Handshake(); err != nil {
 			return // the client's call says why
 		}
 		w.checkTLS(n, s.ConnectionState())
-		conn = s
+		if conn = s; w.rec.websocket() {
+			if conn = w.acceptWebsocket(n, s); conn == nil {
+				return
+			}
+		}
 	} else if w.failing(n) {
 		return // plain text on a TLS port
 	}

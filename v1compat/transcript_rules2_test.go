@@ -187,28 +187,6 @@ func (tr *transcript) connects(c *trCall) {
 	tr.sort()
 }
 
-// ruleConnectTwice: a connect on a connected client ends the former connection with DISCONNECT.
-func ruleConnectTwice(tr *transcript, _ bool) bool {
-	fired := false
-	for _, c := range tr.Calls {
-		if c.Method != "connect" && c.Method != "connectAsync" {
-			continue
-		}
-		open := tr.packet(func(p *trPacket) bool { return p.Type == "TRANSPORT_OPEN" && c.within(p.Seq) })
-		n := tr.lastConn(c.Seq)
-		ended := tr.packet(func(p *trPacket) bool {
-			return p.Conn == n && (p.Type == "DISCONNECT" || p.Seq < c.Seq && (p.Type == "CLIENT_CLOSED" || p.Type == "SERVER_SIDE_CLOSED"))
-		})
-		if open == nil || n == 0 || n == open.Conn || ended != nil {
-			continue
-		}
-		tr.Packets = append(tr.Packets, &trPacket{Seq: c.Seq + 0.1, T: c.T, Dir: "c2s", Type: "DISCONNECT", Conn: n})
-		tr.sort()
-		fired = true
-	}
-	return fired
-}
-
 // rulePing: the core waits for a PINGRESP half the keep-alive, where v1 waited all of it, and says DISCONNECT with the
 // reason before it closes.
 func rulePing(tr *transcript, _ bool) bool {

@@ -22,6 +22,8 @@ var trRules = []trRule{
 	{"MetricsAfterQuery", false, ruleMetrics},
 	{"QoS2Refused", false, ruleQoS2},
 	{"InvalidRefusedAtCall", false, ruleInvalid},
+	{"JobStatusRefused", false, ruleJobsStatus},
+	{"JobWithoutTopicHarmless", false, ruleJobsTopic},
 	{"CallbackPanicSurvived", false, rulePanic},
 	{"CallInCallbackWorks", false, ruleCallInCallback},
 	{"TimeoutCallbackUnlocked", false, ruleTimeoutCallback},
@@ -30,8 +32,11 @@ var trRules = []trRule{
 	{"NoOnlineWhenRefused", false, ruleRefusedHooks},
 	{"NoDowngrade", false, ruleDowngrade},
 	{"FailedConnectEnds", false, ruleFailedConnect},
+	{"WebsocketTLS", false, ruleWebsocketTLS},
+	{"WebsocketRFC6455", false, ruleWebsocketRFC},
+	{"WebsocketHeaderAnyCase", false, ruleWebsocketHeader},
+	{"ReconnectAfterAnyError", false, ruleReconnectGoesOn},
 	{"DisconnectWhileOffline", false, ruleDisconnect},
-	{"ConnectTwiceSaysGoodbye", false, ruleConnectTwice},
 	{"PingTimeoutIsHalf", false, rulePing},
 	{"OfflineOnce", false, ruleOfflineOnce},
 	{"NoRetransmitOnLiveLink", false, ruleRetransmit},
@@ -42,6 +47,8 @@ var trRules = []trRule{
 	{"QueuedPublishAckLost", true, ruleQueuedAck},
 	{"ShadowVersionReset", true, ruleVersionReset},
 	{"ShadowSubscribeSleep", true, ruleShadowSleep},
+	{"DiscoveryTimeoutHolds", false, ruleDiscoveryTimeout},
+	{"DiscoveryHeaderAnyCase", false, ruleDiscoveryHeader},
 }
 
 // applyRules rewrites the recording and returns the rules that found something.
@@ -124,17 +131,6 @@ func (tr *transcript) acked(p *trPacket, kind string) {
 		a.Granted = []int{p.QoS}
 	}
 	tr.Packets = append(tr.Packets, p, a)
-}
-
-// lastConn is the connection that is open at seq.
-func (tr *transcript) lastConn(seq float64) int {
-	n := 0
-	for _, p := range tr.Packets {
-		if p.Type == "CONNACK" && p.Seq < seq {
-			n = p.Conn
-		}
-	}
-	return n
 }
 
 // ruleConfigure: a Configure call returns nothing here; what is wrong with it, the next Connect returns.

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -31,6 +32,7 @@ type trWorld struct {
 
 	quirks trQuirks
 	certs  *trCerts
+	found  trFound // of the program
 
 	mu      sync.Mutex
 	change  chan struct{}         // closed at the next occurrence
@@ -172,6 +174,8 @@ func (w *trWorld) cutByPeer(p *trPacket) bool {
 			return false
 		case q.Type == "CONNACK" && q.ReturnCode != 0:
 			return false // v1 closed it, and so does MQTT 5
+		case q.Type == "WS_UPGRADE_RESPONSE" && q.Status != http.StatusSwitchingProtocols:
+			return false // a refusal ends it
 		case q.Type == "PINGREQ":
 			ping = q
 		case q.Type == "PINGRESP" && q.Proxy == "":

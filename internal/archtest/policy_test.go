@@ -30,7 +30,7 @@ const policy = `
 	# The facades.
 	v2, v2/awsauth < v1compat;
 	v1compat < shadowcompat, jobscompat;
-	v2/greengrass < v1compat/discovery;
+	v2/greengrass, v1compat < v1compat/discovery;
 	v2 < pahocompat;
 
 	# The local endpoint is the second opinion on the wire: it never imports v2.
@@ -45,7 +45,8 @@ const policy = `
 	iotlocal/record, iotlocal < cmd/iotmigrate/internal/wirediff, cmd/iotmigrate/internal/* < cmd/iotmigrate;
 	migrate < cmd/iotmigrate;
 	iotlocal < examples/internal/*;
-	examples/internal/*, v1compat, shadowcompat, jobscompat, v1compat/discovery < examples/v1-style/*;
+	v1compat, shadowcompat < examples/internal/sample;
+	examples/internal/*, examples/internal/sample, v1compat, shadowcompat, jobscompat, v1compat/discovery < examples/v1-style/*;
 	examples/internal/*, v1compat, v2/iotshadow, v2/iotjobs, v2/iotidentity, v2/iotcommands, v2/greengrass, v2/awsauth < examples/v2-style/*;
 	examples/internal/*, pahocompat < examples/paho-style/*;
 
@@ -61,6 +62,8 @@ const policy = `
 
 	# Scripted peers speak to the code under test through a codec that is not its own.
 	test github.com/eclipse/paho.golang/packets: v2, iotlocal, iotlocal/*;
+	# The differential run holds v1compat against the usual Go client.
+	test github.com/eclipse/paho.mqtt.golang: internal/interop;
 	test github.com/stretchr/testify: v1compat, v1compat/*, shadowcompat, jobscompat, pahocompat;
 	test go.uber.org/goleak: ./...;
 	test pgregory.net/rapid: ./...;

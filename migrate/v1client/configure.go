@@ -14,8 +14,8 @@ import (
 // records a reason and returns nil.
 type configure struct {
 	write func(k *class, c *ast.CallExpr, o string) []edit.Piece
-	// byHand names what stands for the call in v2 where the rules do not write it yet; the call is then reported.
-	byHand string
+	// elsewhere is the reason to leave a call that does not stand where the client is made; "" is the usual one.
+	elsewhere string
 }
 
 // configures is the table of ARCHITECTURE.md section 5.
@@ -25,7 +25,7 @@ func init() {
 	configures = map[string]configure{
 		"ConfigureEndpoint":                 {write: tuple("Endpoint", "Port")},
 		"ConfigureCredentials":              {write: credentials},
-		"ConfigureIAMCredentials":           {write: iamCredentials, byHand: "awsauth.Websocket"},
+		"ConfigureIAMCredentials":           {write: iamCredentials, elsewhere: renewsCredentials},
 		"ConfigureSocketFactory":            {write: socketFactory},
 		"ConfigureLastWill":                 {write: lastWill},
 		"ClearLastWill":                     {write: fixed("Will", "nil")},
@@ -54,12 +54,12 @@ func (k *class) configures() {
 			if !is {
 				continue
 			}
-			if !ok {
-				k.block(u.Sel.Sel.Pos(), "configure", "configure-elsewhere", u.Sel.Sel.Name+" is not called where the client is made")
+			if !ok && rule.elsewhere != "" {
+				k.block(u.Sel.Sel.Pos(), "configure", "websocket", rule.elsewhere)
 				continue
 			}
-			if rule.byHand != "" {
-				k.block(u.Sel.Sel.Pos(), "configure", "websocket", u.Sel.Sel.Name+" is "+rule.byHand+" in v2, which the rules do not write yet")
+			if !ok {
+				k.block(u.Sel.Sel.Pos(), "configure", "configure-elsewhere", u.Sel.Sel.Name+" is not called where the client is made")
 				continue
 			}
 			cur := k.callCur(u)
@@ -133,6 +133,13 @@ func assignment(o string, fields []string, values [][]edit.Piece) []edit.Piece {
 
 func credentials(k *class, c *ast.CallExpr, o string) []edit.Piece {
 	ca, key, cert := c.Args[0], c.Args[1], c.Args[2]
+	switch k.websocketUse() {
+	case someWebsocket:
+		k.sometimes(c)
+		return nil
+	case alwaysWebsocket:
+		return k.websocketCredentials(c, o)
+	}
 	if len(c.Args) > 3 {
 		k.block(c.Args[3].Pos(), "configure", "ciphers", "a cipher list has to be written as a tls.Config")
 		return nil
@@ -151,11 +158,6 @@ func credentials(k *class, c *ast.CallExpr, o string) []edit.Piece {
 	caVar, keyVar := k.fresh(outermost(cur), c.Pos(), "caFile"), k.fresh(outermost(cur), c.Pos(), "keyFile")
 	return []edit.Piece{edit.Text(caVar + ", " + keyVar + " := "), edit.Src(ca), edit.Text(", "), edit.Src(key),
 		edit.Text("\n" + o + ".CAFile, " + o + ".Auth = " + caVar + ", " + q + ".MTLSFromPath("), edit.Src(cert), edit.Text(", " + keyVar + ")")}
-}
-
-func iamCredentials(k *class, c *ast.CallExpr, o string) []edit.Piece {
-	q := k.q(c.Pos(), paths.V2Auth)
-	return []edit.Piece{edit.Text(o + ".Auth = " + q + `.Websocket("", ` + q + ".Static("), edit.Range(c.Args[0].Pos(), c.Args[2].End()), edit.Text("))")}
 }
 
 // socketFactory writes the dialer. Without ConfigureCredentials v1 speaks plain MQTT over the factory's socket.
@@ -179,6 +181,13 @@ func socketFactory(k *class, c *ast.CallExpr, o string) []edit.Piece {
 		dial = []edit.Piece{edit.Text(sig + "{ return " + name + "() }")}
 	}
 	fields, values := []string{"Dialer"}, [][]edit.Piece{dial}
+	switch k.websocketUse() {
+	case someWebsocket:
+		k.sometimes(c)
+		return nil
+	case alwaysWebsocket:
+		return append(before, assignment(o, fields, values)...)
+	}
 	if creds := k.calls("ConfigureCredentials"); len(creds) == 0 {
 		fields, values = append(fields, "Auth"), append(values, []edit.Piece{edit.Text(k.q(c.Pos(), paths.V2) + ".PlainTCP()")})
 	} else if r := k.owned[creds[0]]; r == nil || len(creds) != 1 || len(placesOf(creds[0].Cur)) == 0 ||

@@ -40,7 +40,7 @@ func (k *class) constructorOptions(c *ast.CallExpr, o string) []edit.Piece {
 			if v == nil {
 				k.block(a.Pos(), "constructor", "computed-options", "WithWebsocket is given a value that is not constant")
 			} else if constant.BoolVal(v) {
-				k.block(a.Pos(), "constructor", "websocket", "WithWebsocket is awsauth.Websocket in v2, which the rules do not write yet")
+				out = append(out, k.chain(c, o)...)
 			}
 		case "WithCleanSession":
 			if v == nil {

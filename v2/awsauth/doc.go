@@ -11,6 +11,6 @@
 // as stscreds of the SDK for an assumed role. It is asked at every attempt to connect, so credentials
 // that end are no reason to start a client anew.
 //
-// Providers for Amazon Cognito identities and for the AWS IoT credential provider (role aliases) are
-// not in this package yet.
+// [Cognito] gets the credentials of an Amazon Cognito identity, [RoleAlias] those of a role for a device
+// with a certificate; both renew them before they end.
 package awsauth

@@ -104,7 +104,13 @@ var drivers = map[string]func(Target) Driver{
 	"v2-store": func(t Target) Driver {
 		return &v2{target: t, call: callFunc, flow: awsiot.FlowControlNone, store: true}
 	},
-	"v2-async":         func(t Target) Driver { return &v2{target: t, call: callAsync, flow: awsiot.FlowControlNone} },
+	"v2-async": func(t Target) Driver { return &v2{target: t, call: callAsync, flow: awsiot.FlowControlNone} },
+	// The facade, and v2 with the options that the facade has.
+	"v2-v1":            func(t Target) Driver { return &v2{target: t, call: callFunc, v1: true} },
+	"v2-v1-block":      func(t Target) Driver { return &v2{target: t, call: callBlocking, v1: true} },
+	"v2-v1-async":      func(t Target) Driver { return &v2{target: t, call: callAsync, v1: true} },
+	"v1compat":         func(t Target) Driver { return &facade{target: t, call: callAsync} },
+	"v1compat-block":   func(t Target) Driver { return &facade{target: t, call: callBlocking} },
 	"paho.golang":      func(t Target) Driver { return &paho5{target: t} },
 	"autopaho":         func(t Target) Driver { return &autoPaho{target: t} },
 	"paho.mqtt.golang": func(t Target) Driver { return &paho3{target: t} },

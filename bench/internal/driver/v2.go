@@ -41,6 +41,7 @@ type v2 struct {
 	call   call
 	flow   awsiot.FlowControl
 	store  bool // NewFileStore in a folder of its own
+	v1     bool // the options of OptionsV1, with 20 in flight and a lane for all callbacks
 
 	dir string // of the store
 	c   *awsiot.Client
@@ -55,7 +56,11 @@ func (d *v2) options(clientID string) (awsiot.ClientOptions, error) {
 	if err != nil {
 		return awsiot.ClientOptions{}, err
 	}
-	o := awsiot.ClientOptions{Endpoint: host, Port: n, ClientID: clientID, Auth: awsiot.PlainTCP(), FlowControl: d.flow}
+	o := awsiot.ClientOptions{ClientID: clientID, FlowControl: d.flow}
+	if d.v1 {
+		o = awsiot.OptionsV1(clientID)
+	}
+	o.Endpoint, o.Port, o.Auth = host, n, awsiot.PlainTCP()
 	if d.target.CA != "" {
 		o.Auth, o.CAFile = awsiot.TLS(), d.target.CA
 	}

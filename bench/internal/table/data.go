@@ -121,7 +121,8 @@ func (d *Data) spread(c Cell) float64 {
 }
 
 // cellOf finds what a row at a stage is compared with under a name: the raw
-// limit, a peer, the best of the peers, v2's PublishFunc or one filter.
+// limit, a peer, the best of the peers, v2's PublishFunc, one filter, or for a
+// facade v2's own call.
 func (d *Data) cellOf(r Row, s Stage, than string, m Metric) (Cell, bool) {
 	switch than {
 	case theLimit:
@@ -130,6 +131,8 @@ func (d *Data) cellOf(r Row, s Stage, than string, m Metric) (Cell, bool) {
 		return Cell{"v2", r.V2.Spec}, true
 	case oneFilter:
 		return r.overOne(), true
+	case coreFunc, coreAsync, coreBlock, coreHandler:
+		return Cell{cores[than], r.V2.Spec}, true
 	case bestGoPeer:
 		var best Cell
 		var at float64

@@ -97,13 +97,21 @@ const (
 	bestGoPeer = "best Go peer"
 	byFunc     = "PublishFunc"
 	oneFilter  = "over one filter"
+
+	coreFunc    = "v2's PublishFunc, OptionsV1"
+	coreAsync   = "v2's PublishAsync, OptionsV1"
+	coreBlock   = "v2's Publish, OptionsV1"
+	coreHandler = "v2's Handler, OptionsV1"
 )
+
+// cores are the drivers of v2's own calls that the facade is compared with.
+var cores = map[string]string{coreFunc: "v2-v1", coreAsync: "v2-v1-async", coreBlock: "v2-v1-block", coreHandler: "v2-v1"}
 
 // Floor is what a row has to reach.
 type Floor struct {
 	Stage  Stage
 	Metric Metric
-	Than   string  // theLimit, a peer, bestGoPeer, byFunc, oneFilter; empty for the figure itself
+	Than   string  // theLimit, a peer, bestGoPeer, byFunc, oneFilter, one of cores; empty for the figure itself
 	Value  float64 // at least (where more is better), else at most
 	Aim    float64 // what to aim for beyond the floor; 0: nothing
 	Only   bool    // no floor: the figure is reported
@@ -167,6 +175,8 @@ func (r Row) cells(s Stage) []Cell {
 			cs = append(cs, Cell{"v2", r.V2.Spec})
 		case oneFilter:
 			cs = append(cs, r.overOne())
+		case coreFunc, coreAsync, coreBlock, coreHandler:
+			cs = append(cs, Cell{cores[f.Than], r.V2.Spec})
 		}
 	}
 	return cs

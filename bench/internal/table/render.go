@@ -125,6 +125,8 @@ func (f Floor) format(v float64) string {
 		return fmt.Sprintf("%.4g/s", v)
 	case (f.Metric == P50 || f.Metric == Mean) && f.Than == "":
 		return fmt.Sprintf("%.3g us", v)
+	case f.Metric == CPU && cores[f.Than] != "": // near 1, above or below
+		return fmt.Sprintf("%.3fx", v)
 	case f.Metric == Engine || f.Metric == CPU:
 		return fmt.Sprintf("1/%.3g", 1/v)
 	case f.Metric == Rate && f.Than == theLimit:

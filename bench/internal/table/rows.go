@@ -185,10 +185,17 @@ func living() []Row {
 // what counts is CPU time: the rate at 20 in flight is the round trip's.
 func facades() []Row {
 	const most = 1.15
+	limit := func(mode string, s measure.Spec) Cell { return Cell{"limit-" + mode, s} }
 	return []Row{
-		{Stage: Core, Name: "facade: QoS 1, 20 in flight", Call: "v1compat.PublishAsync", Metric: Rate, V2: Cell{"v1compat", pub(1, 20)},
+		{Stage: Core, Name: "facade: QoS 1, 20 in flight", Call: "v1compat.PublishAsync", Metric: Rate,
+			V2: Cell{"v1compat", pub(1, 20)}, Limit: limit("batch", pub(1, 20)),
 			Floors: []Floor{floor(Core, CPU, coreFunc, most), reported(CPU, coreAsync), reported(Rate, coreFunc), reported(Allocs, "")}},
-		{Stage: Core, Name: "facade: QoS 1, 20 goroutines", Call: "v1compat.Publish", Metric: Rate, V2: Cell{"v1compat-block", pub(1, 20)},
+		{Stage: Core, Name: "facade: QoS 1, 20 goroutines", Call: "v1compat.Publish", Metric: Rate,
+			V2: Cell{"v1compat-block", pub(1, 20)}, Limit: limit("batch", pub(1, 20)),
 			Floors: []Floor{floor(Core, CPU, coreBlock, most), reported(CPU, coreFunc), reported(Rate, coreBlock), floor(Core, Allocs, "", 0)}},
+		{Stage: Core, Name: "facade: receive QoS 0, one handler", Call: "v1compat.Subscribe", Metric: Rate,
+			V2: Cell{"v1compat", recv(0, 1)}, Limit: limit("recv", recv(0, 1)), Floors: []Floor{reported(CPU, coreHandler)}},
+		{Stage: Core, Name: "facade: receive QoS 1, one handler", Call: "v1compat.Subscribe", Metric: Rate,
+			V2: Cell{"v1compat", recv(1, 1)}, Limit: limit("recv", recv(1, 1)), Floors: []Floor{reported(CPU, coreHandler)}},
 	}
 }

@@ -1,6 +1,7 @@
-// Command pubsub is the v1 sample basicPubSub as iotmigrate rewrites it: it subscribes to a
-// topic and publishes to it, every second message without waiting for its
-// acknowledgement. Without -endpoint it starts an iotlocal server of its own.
+// Command pubsub is a first program as iotmigrate rewrites it, after the sample basicPubSub:
+// it subscribes to a topic and publishes to it, every second message without
+// waiting for its acknowledgement. Without -endpoint it starts an iotlocal server
+// of its own.
 //
 //	go run ./examples/v2-style/pubsub -n 4
 //	go run ./examples/v2-style/pubsub -e ENDPOINT -r CA -c CERT -k KEY
