@@ -1,7 +1,7 @@
 // Package iotlocal is a local endpoint that behaves as AWS IoT Core does
 // towards devices: MQTT 5 and 3.1.1 with mutual TLS or over websockets with AWS
-// credentials, the Device Shadow service, AWS's limits, and faults on demand. It
-// runs inside a test or, through cmd/iotlocal, as a program.
+// credentials, the Device Shadow and Jobs services, AWS's limits, and faults on
+// demand. It runs inside a test or, through cmd/iotlocal, as a program.
 //
 //	srv := iotlocal.StartT(t, iotlocal.Options{})
 //	thing, err := srv.NewThing("thermostat")
@@ -9,7 +9,8 @@
 //	// thing.CertFile, thing.KeyFile
 //
 // What the client said and heard is in [Server.Recorder]; [Server.Faults] makes
-// the endpoint misbehave; [Server.Shadow] looks at and changes shadows from Go.
+// the endpoint misbehave; [Server.Shadow] looks at and changes shadows from Go,
+// [Server.Jobs] creates jobs and watches what becomes of them.
 //
 // Everything is in memory, nothing leaves the machine, and the server listens on
 // the loopback interface unless told otherwise. Without policies every

@@ -52,6 +52,39 @@ func ExampleShadow() {
 	// iotlocal: shadow: 409 Version conflict
 }
 
+func ExampleJobs() {
+	srv, err := iotlocal.Start(iotlocal.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+
+	lamp := srv.Jobs("lamp")
+	err = lamp.Create("update-1", `{"version":"1.2"}`, iotlocal.JobOptions{Retry: iotlocal.JobRetry{Failed: 1}})
+	fmt.Println(err)
+	fmt.Println(lamp.Create("update-1", `{}`, iotlocal.JobOptions{}))
+
+	client := mqtt.NewClient(mqtt.NewClientOptions().SetClientID("lamp").
+		AddBroker(fmt.Sprintf("tcp://%s:%d", srv.Host(), srv.TCPPort())))
+	if tok := client.Connect(); tok.Wait() && tok.Error() != nil {
+		log.Fatal(tok.Error())
+	}
+	answered := make(chan struct{})
+	client.AddRoute("$aws/things/lamp/jobs/#", func(mqtt.Client, mqtt.Message) { close(answered) })
+	client.Publish("$aws/things/lamp/jobs/update-1/update", 1, false, `{"status":"FAILED"}`)
+	<-answered
+	client.Disconnect(0)
+
+	for _, e := range lamp.List() {
+		fmt.Println(e.JobID, e.ExecutionNumber, e.Status)
+	}
+	// Output:
+	// <nil>
+	// iotlocal: jobs: ResourceAlreadyExists: thing lamp has a job update-1 already
+	// update-1 1 FAILED
+	// update-1 2 QUEUED
+}
+
 func ExampleFaults() {
 	srv, err := iotlocal.Start(iotlocal.Options{})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/portage-iot/awsiot/iotlocal/broker"
 	"github.com/portage-iot/awsiot/iotlocal/fault"
+	"github.com/portage-iot/awsiot/iotlocal/jobs"
 	"github.com/portage-iot/awsiot/iotlocal/record"
 	"github.com/portage-iot/awsiot/iotlocal/shadow"
 	"github.com/portage-iot/awsiot/iotlocal/wire"
@@ -50,6 +51,8 @@ type Options struct {
 	Standard Standard
 	// ShadowLimits are those of the Device Shadow service.
 	ShadowLimits ShadowLimits
+	// JobLimits are those of the Jobs service.
+	JobLimits JobLimits
 	// RecorderCap is how many packets the Recorder keeps; 0 is 100,000,
 	// negative none. RecorderBytes bounds their payloads; 0 is 64 MiB.
 	RecorderCap, RecorderBytes int
@@ -66,6 +69,8 @@ type (
 	Standard = broker.Standard
 	// ShadowLimits are the quotas of the Device Shadow service.
 	ShadowLimits = shadow.Limits
+	// JobLimits are the quotas of the Jobs service.
+	JobLimits = jobs.Limits
 	// Message is an application message.
 	Message = broker.Message
 	// Session describes what the server keeps for a client id.

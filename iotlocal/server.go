@@ -32,6 +32,7 @@ type Server struct {
 	faults   *Faults
 	clock    *Clock
 	shadows  *shadows
+	jobs     *jobService
 
 	mu     sync.Mutex
 	ca     *authority
@@ -93,10 +94,12 @@ func (s *Server) start(o Options) (err error) {
 	rules := fault.NewSet(topic.Match)
 	s.clock = &Clock{}
 	s.shadows = &shadows{service: shadow.NewService(o.ShadowLimits), clock: s.clock}
+	s.jobs = newJobService(o.JobLimits, s.clock)
 	s.broker = broker.New(broker.Options{Limits: o.Limits, Standard: o.Standard, Recorder: s.recorder,
-		Faults: rules, Logger: o.Logger, Now: s.clock.Now, Services: map[string]broker.Service{thingsPrefix: s.shadows.handle}})
+		Faults: rules, Logger: o.Logger, Now: s.clock.Now, Services: map[string]broker.Service{thingsPrefix: s.thingRequest}})
 	s.shadows.publish = s.broker.Publish
-	s.clock.broker = s.broker
+	s.clock.broker, s.clock.jobs = s.broker, s.jobs
+	s.jobs.start(s.broker.Publish)
 	s.faults = &Faults{Set: rules, broker: s.broker}
 	sockets, err := newSockets(s.broker, s.recorder, s.clock.Now, o)
 	if err != nil {
@@ -155,6 +158,13 @@ func (s *Server) start(o Options) (err error) {
 	return nil
 }
 
+// thingRequest hands what a client has published under thingsPrefix to the
+// services; each takes its own topics and lets the others pass.
+func (s *Server) thingRequest(c *broker.Client, m *broker.Message) {
+	s.shadows.handle(c, m)
+	s.jobs.handle(c, m)
+}
+
 func (s *Server) openDir() (err error) {
 	if s.dir == "" {
 		s.tempDir = true
@@ -211,6 +221,7 @@ func (s *Server) Close() error {
 		if s.sockets != nil {
 			errs = append(errs, s.sockets.close()) // first: it feeds the broker
 		}
+		s.jobs.close() // before the broker: its timers publish
 		errs = append(errs, s.broker.Close())
 	}
 	if s.recorder != nil {

@@ -1,6 +1,7 @@
 package jobscompat_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"log"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // A device that starts the next job and says that it has succeeded: the core of
-// the v1 sample jobsSample. The program answers for the Jobs service itself.
+// the v1 sample jobsSample.
 func Example() {
 	srv, err := iotlocal.Start(iotlocal.Options{})
 	if err != nil {
@@ -28,27 +29,39 @@ func Example() {
 	if err := jobs.Connect(); err != nil {
 		log.Fatal(err)
 	}
-	started, requests := make(chan string, 1), make(chan string, 1)
+	if err := srv.Jobs("lamp").Create("firmware", `{"url":"https://example.com/1.bin"}`, iotlocal.JobOptions{}); err != nil {
+		log.Fatal(err)
+	}
+	type execution struct {
+		JobID         string `json:"jobId"`
+		VersionNumber int64  `json:"versionNumber"`
+	}
+	started, updated := make(chan execution, 1), make(chan bool, 1)
 	sub, err := jobs.CreateJobSubscription(func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) {
-		started <- string(m.Payload)
+		var answer struct{ Execution execution }
+		if err := json.Unmarshal(m.Payload, &answer); err != nil {
+			log.Fatal(err)
+		}
+		started <- answer.Execution
 	}, jobscompat.JobStartNextTopic, jobscompat.JobAcceptedReplyType, "")
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(sub.Topic())
-	jobs.CreateJobSubscription(func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) {
-		requests <- string(m.Payload) // what the service gets
-	}, jobscompat.JobUpdateTopic, jobscompat.JobRequestType, "+")
+	jobs.CreateJobSubscription(func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { updated <- true },
+		jobscompat.JobUpdateTopic, jobscompat.JobAcceptedReplyType, "+")
 
 	jobs.SendJobsStartNext(jobscompat.StartNextOptions{StatusDetails: map[string]string{"StartedBy": "lamp"}})
-	srv.Publish(iotlocal.Message{Topic: sub.Topic(), Payload: []byte(`{"execution":{"jobId":"firmware","versionNumber":2}}`)})
-	fmt.Println(<-started)
-	jobs.SendJobsUpdate("firmware", jobscompat.JobExecutionSucceeded, jobscompat.UpdateOptions{ExpectedVersion: 2})
-	fmt.Println(<-requests)
+	e := <-started
+	fmt.Println(e.JobID, e.VersionNumber)
+	jobs.SendJobsUpdate(e.JobID, jobscompat.JobExecutionSucceeded, jobscompat.UpdateOptions{ExpectedVersion: e.VersionNumber})
+	<-updated
+	job, err := srv.Jobs("lamp").Describe("firmware")
+	fmt.Println(job.Status, job.StatusDetails["StartedBy"], err)
 	fmt.Println(jobs.Disconnect())
 	// Output:
 	// $aws/things/lamp/jobs/start-next/accepted
-	// {"execution":{"jobId":"firmware","versionNumber":2}}
-	// {"status": "SUCCEEDED", "expectedVersion": "2", "clientToken": "lamp"}
+	// firmware 2
+	// SUCCEEDED lamp <nil>
 	// <nil>
 }

@@ -2,7 +2,6 @@ package shadowcompat
 
 import (
 	"encoding/json"
-	"log/slog"
 	"strconv"
 
 	"github.com/portage-iot/awsiot/internal/topic"
@@ -131,7 +130,7 @@ func guard(cb ShadowCallback, payload, status, token string) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			slog.Error("shadow: panic in callback", "status", status, "token", token, "panic", p)
+			logger().Error("panic in callback", "status", status, "token", token, "panic", p)
 		}
 	}()
 	cb(payload, status, token)

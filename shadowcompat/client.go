@@ -1,6 +1,7 @@
 package shadowcompat
 
 import (
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -8,6 +9,9 @@ import (
 
 	"github.com/portage-iot/awsiot/v1compat"
 )
+
+// logger returns the logger of v1's shadow handlers.
+func logger() *slog.Logger { return v1compat.Logger("AWSIoTPythonSDK.core.shadow.deviceShadow") }
 
 // AWSIoTMQTTShadowClient is v1's AWSIoTMQTTShadowClient: a connection and the
 // handlers of shadows on it. Make it with NewAWSIoTMQTTShadowClient or

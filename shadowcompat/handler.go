@@ -3,7 +3,6 @@ package shadowcompat
 import (
 	"crypto/rand"
 	"fmt"
-	"log/slog"
 	"math"
 	"sync"
 	"time"
@@ -257,7 +256,7 @@ func (h *ShadowHandler) release(a action) {
 	s := h.shadow()
 	for _, t := range [...]string{s.Accepted(a), s.Rejected(a)} {
 		if err := h.hub.unsubscribe(t, h); err != nil {
-			slog.Warn("shadow: unsubscribe failed", "topic", t, "error", err)
+			logger().Warn("unsubscribe failed", "topic", t, "error", err)
 		}
 	}
 }

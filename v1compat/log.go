@@ -43,9 +43,16 @@ func currentLogger() *logrus.Logger {
 	return logrus.StandardLogger()
 }
 
+// Logger returns a log/slog logger that writes where the clients of this package
+// do, under one of v1's logger names: for the packages beside this one. v1 had
+// logging.getLogger(name).
+//
+// Deprecated: use log/slog.
+func Logger(name string) *slog.Logger { return slog.New(logHandler{}).With("logger", name) }
+
 // logger returns the logger of the client.
 func (c *AWSIoTMQTTClient) logger() *slog.Logger {
-	return slog.New(logHandler{}).With("logger", loggerClient, "client_id", c.settings.clientID)
+	return Logger(loggerClient).With("client_id", c.settings.clientID)
 }
 
 // coreLogger returns the logger of the core.

@@ -1,7 +1,7 @@
 // Command iotlocal runs the local AWS-IoT-Core-shaped endpoint of package
 // iotlocal as a program.
 //
-//	iotlocal serve -dir certs -thing lamp
+//	iotlocal serve -dir certs -thing lamp -job 'lamp:update-1:{"version":"1.2"}'
 //
 // It writes DIR/ca.pem and, for every -thing, DIR/NAME.pem and DIR/NAME.key,
 // prints where to connect with a client to paste, then one line "ready", and
@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -31,7 +32,7 @@ const (
 
 const usage = `usage: iotlocal serve [flags]
 
-Serves MQTT 5 and 3.1.1 with Device Shadows, as AWS IoT Core does, until
+Serves MQTT 5 and 3.1.1 with Device Shadows and Jobs, as AWS IoT Core does, until
 interrupted. Port 0 is a free port, -1 none. Websockets are served at /mqtt.
 
 `
@@ -47,6 +48,39 @@ type list []string
 
 func (l *list) String() string     { return strings.Join(*l, ",") }
 func (l *list) Set(s string) error { *l = append(*l, s); return nil }
+
+// job is a job to create at the start.
+type job struct{ thing, id, document string }
+
+// jobList is the flag -job, which may be repeated.
+type jobList []job
+
+func (l *jobList) String() string {
+	var all []string
+	for _, j := range *l {
+		all = append(all, j.thing+":"+j.id+":"+j.document)
+	}
+	return strings.Join(all, ",")
+}
+
+// Set takes THING:JOBID:JSON apart. A thing name may hold colons, a job id may
+// not, and neither holds the brace that the document begins with.
+func (l *jobList) Set(s string) error {
+	at := strings.IndexByte(s, '{')
+	if at < 0 {
+		return errors.New("want THING:JOBID:JSON, where JSON is an object")
+	}
+	names, ok := strings.CutSuffix(strings.TrimRight(s[:at], " \t\r\n"), ":")
+	colon := strings.LastIndexByte(names, ':')
+	if !ok || colon <= 0 || colon == len(names)-1 {
+		return errors.New("want THING:JOBID:JSON, with a thing and a job id before the JSON object")
+	}
+	if document := s[at:]; !json.Valid([]byte(document)) {
+		return fmt.Errorf("the document %s is not JSON", document)
+	}
+	*l = append(*l, job{names[:colon], names[colon+1:], s[at:]})
+	return nil
+}
 
 // run is main without the process around it; it ends when ctx does.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -67,6 +101,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var o iotlocal.Options
 	var things, sans list
+	var jobs jobList
 	fs := flag.NewFlagSet("iotlocal serve", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() {
@@ -80,6 +115,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fs.IntVar(&o.WSSPort, "wss-port", 0, "port for MQTT over secure websockets, without a client certificate; a signature (SigV4) by any credentials is taken if its time is right")
 	fs.StringVar(&o.ListenAddr, "listen", "", "address to listen on (default 127.0.0.1: this machine only)")
 	fs.Var(&things, "thing", "name of a thing to make a certificate for; may be repeated")
+	fs.Var(&jobs, "job", "job to create, as `THING:JOBID:JSON` with the job document; may be repeated")
 	fs.Var(&sans, "san", "host name or IP address for the server certificate beside localhost, 127.0.0.1 and ::1; may be repeated")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -108,7 +144,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return wrong("every port is off: nothing to serve")
 	}
 	o.SANs = sans
-	if err := listen(ctx, o, things, stdout); err != nil {
+	if err := listen(ctx, o, things, jobs, stdout); err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitError
 	}
@@ -116,7 +152,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // listen runs the server until ctx ends.
-func listen(ctx context.Context, o iotlocal.Options, names []string, stdout io.Writer) (err error) {
+func listen(ctx context.Context, o iotlocal.Options, names []string, jobs []job, stdout io.Writer) (err error) {
 	srv, err := iotlocal.Start(o)
 	if err != nil {
 		return err
@@ -130,7 +166,12 @@ func listen(ctx context.Context, o iotlocal.Options, names []string, stdout io.W
 		}
 		things = append(things, t)
 	}
-	if err := announce(stdout, srv, things); err != nil {
+	for _, j := range jobs {
+		if err := srv.Jobs(j.thing).Create(j.id, j.document, iotlocal.JobOptions{}); err != nil {
+			return fmt.Errorf("iotlocal: -job %s:%s: %w", j.thing, j.id, err)
+		}
+	}
+	if err := announce(stdout, srv, things, jobs); err != nil {
 		return fmt.Errorf("iotlocal: %w", err)
 	}
 	<-ctx.Done()
@@ -139,7 +180,7 @@ func listen(ctx context.Context, o iotlocal.Options, names []string, stdout io.W
 
 // announce prints what a client needs to know and the line that says that it
 // may connect.
-func announce(w io.Writer, srv *iotlocal.Server, things []iotlocal.Thing) error {
+func announce(w io.Writer, srv *iotlocal.Server, things []iotlocal.Thing, jobs []job) error {
 	var b strings.Builder
 	row := func(name string, value any) { fmt.Fprintf(&b, "%-10s %v\n", name, value) }
 	port := func(name string, n int) {
@@ -159,6 +200,9 @@ func announce(w io.Writer, srv *iotlocal.Server, things []iotlocal.Thing) error 
 		row("thing", t.Name)
 		row("cert", t.CertFile)
 		row("key", t.KeyFile)
+	}
+	for _, j := range jobs {
+		row("job", j.thing+":"+j.id)
 	}
 	a := address{Host: srv.Host(), TLSPort: srv.TLSPort(), TCPPort: srv.TCPPort(), CAFile: srv.CAFile(), ClientID: "client"}
 	if len(things) > 0 {

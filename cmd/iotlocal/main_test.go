@@ -6,6 +6,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,16 @@ func TestUsage(t *testing.T) {
 		{"websockets only", []string{"serve", "-tls-port", "-1", "-tcp-port", "-1", "-ws-port", "-1"}, exitOK, "(no v2 snippet: it would use the TLS or the TCP port, and both are off)"},
 		{"argument", []string{"serve", "now"}, exitUsage, `unexpected argument "now"`},
 		{"bad thing", []string{"serve", "-thing", "a/b"}, exitError, "thing"},
+		{"job without document", []string{"serve", "-job", "lamp:j"}, exitUsage, "want THING:JOBID:JSON, where JSON is an object"},
+		{"job without id", []string{"serve", "-job", `lamp:{"a":1}`}, exitUsage, "want THING:JOBID:JSON, with a thing and a job id"},
+		{"job with an empty id", []string{"serve", "-job", `lamp::{"a":1}`}, exitUsage, "want THING:JOBID:JSON, with a thing and a job id"},
+		{"job without thing", []string{"serve", "-job", `:j:{"a":1}`}, exitUsage, "want THING:JOBID:JSON, with a thing and a job id"},
+		{"job without colon", []string{"serve", "-job", `lamp:j{"a":1}`}, exitUsage, "want THING:JOBID:JSON, with a thing and a job id"},
+		{"job document is no JSON", []string{"serve", "-job", `lamp:j:{"a":}`}, exitUsage, `the document {"a":} is not JSON`},
+		{"bad job id", []string{"serve", "-job", `lamp:j 1:{}`}, exitError, "-job lamp:j 1: iotlocal: jobs: InvalidRequest"},
+		{"bad thing of a job", []string{"serve", "-job", `a/b:j:{}`}, exitError, "-job a/b:j: iotlocal: jobs: InvalidRequest"},
+		{"job twice", []string{"serve", "-job", `lamp:j:{}`, "-job", `lamp:j:{"a":1}`}, exitError, "-job lamp:j: iotlocal: jobs: ResourceAlreadyExists"},
+		{"jobs", []string{"serve", "-job", `a:b:c-1: {"x":"{:}"}`, "-job", `lamp:j:{}`}, exitOK, "job        a:b:c-1\njob        lamp:j\n"},
 		{"bad SAN", []string{"serve", "-san", "a b"}, exitError, `SAN "a b"`},
 		{"bad address", []string{"serve", "-listen", "nowhere at all"}, exitError, "listen"},
 		{"help", []string{"serve", "-h"}, exitOK, "-tls-port"},
@@ -63,7 +74,8 @@ func TestServeProgram(t *testing.T) {
 			dir := t.TempDir()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, exe, "serve", "-dir", dir, "-thing", "one", "-thing", "two", "-san", "box.example")
+			cmd := exec.CommandContext(ctx, exe, "serve", "-dir", dir, "-thing", "one", "-thing", "two", "-san", "box.example",
+				"-job", `one:update:{"version":"1.2"}`)
 			out, err := cmd.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -75,7 +87,7 @@ func TestServeProgram(t *testing.T) {
 			}
 			said := readTo(t, out, "\nready\n")
 			for _, want := range []string{`endpoint +localhost`, `tls-port +\d+`, `tcp-port +\d+`, `ws-port +\d+`, `wss-port +\d+`, `ca +` + dir + `/ca.pem`,
-				`cert +` + dir + `/two.pem`, `key +` + dir + `/one.key`, `v1compat.NewAWSIoTMQTTClient\("one"\)`, `awsiot.MTLSFromPath`} {
+				`job +one:update`, `cert +` + dir + `/two.pem`, `key +` + dir + `/one.key`, `v1compat.NewAWSIoTMQTTClient\("one"\)`, `awsiot.MTLSFromPath`} {
 				if !regexp.MustCompile(want).MatchString(said) {
 					t.Errorf("no %q in\n%s", want, said)
 				}
@@ -85,6 +97,9 @@ func TestServeProgram(t *testing.T) {
 					t.Error(err)
 				}
 			}
+			if got := nextJob(t, regexp.MustCompile(`tcp-port +(\d+)`).FindStringSubmatch(said)[1]); !strings.Contains(got, `"jobId":"update"`) || !strings.Contains(got, `"jobDocument":{"version":"1.2"}`) {
+				t.Errorf("next job %s", got)
+			}
 			if err := cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
@@ -93,6 +108,25 @@ func TestServeProgram(t *testing.T) {
 			}
 		})
 	}
+}
+
+// nextJob asks the program for the next job of thing one, over MQTT 3.1.1
+// written by hand, and returns what comes after the CONNACK.
+func nextJob(t *testing.T, port string) string {
+	t.Helper()
+	nc, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	const topic = "$aws/things/one/jobs/$next/get"
+	connect := "\x10\x0f\x00\x04MQTT\x04\x02\x00\x3c\x00\x03one" // clean session, keep alive 60 s
+	publish := "\x30" + string(rune(2+len(topic)+2)) + "\x00" + string(rune(len(topic))) + topic + "{}"
+	if _, err := nc.Write([]byte(connect + publish)); err != nil {
+		t.Fatal(err)
+	}
+	return readTo(t, nc, "}}}")
 }
 
 // readTo reads until the text has appeared.

@@ -144,7 +144,7 @@ func TestVerifyFails(t *testing.T) {
 		{"no such directory", []string{"./nowhere", program}, []string{"old program ./nowhere", "no such directory or executable"}},
 		{"no such package", []string{program, "example.com/none"}, []string{"new program example.com/none", "go list"}},
 		{"not a program", []string{"../../internal/topic", program}, []string{"no program (package main)", "internal/topic"}},
-		{"several programs", []string{"../../examples/v1-style/...", program}, []string{"2 programs, want one"}},
+		{"several programs", []string{"../../examples/v1-style/...", program}, []string{" programs, want one"}},
 		{"a file", []string{"main.go", program}, []string{"name the directory of the program"}},
 		{"no executable", []string{text, program}, []string{"neither a Go package nor an executable"}},
 		{"a thing name that AWS refuses", append([]string{"-thing", "a b", program, program}, few...), []string{"thing name"}},

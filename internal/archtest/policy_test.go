@@ -55,7 +55,7 @@ const policy = `
 	use github.com/eclipse/paho.mqtt.golang: pahocompat, v2/mqtt311, iotlocal, iotlocal/*;
 	use github.com/coder/websocket: v2, iotlocal, iotlocal/*;
 	use golang.org/x/net: v2, iotlocal, iotlocal/*;
-	use github.com/sirupsen/logrus: v1compat;
+	use github.com/sirupsen/logrus: v1compat, examples/internal/sample;
 	use golang.org/x/tools: migrate, migrate/*, cmd/iotmigrate;
 	use github.com/aws/aws-sdk-go-v2: v2/awsauth;
 	use github.com/aws/smithy-go: v2/awsauth;

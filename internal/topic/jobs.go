@@ -87,6 +87,10 @@ type JobsTopic struct {
 // String returns the topic.
 func (t JobsTopic) String() string { return t.Request(t.Op, t.JobID) + t.Role.suffix() }
 
+// CutJobs splits any topic below the Jobs service of a thing,
+// `$aws/things/THING/jobs/REST`, whether or not it is one that ParseJobs knows.
+func CutJobs(topic string) (thing, rest string, ok bool) { return cutThing(topic, "jobs/") }
+
 // ParseJobs takes a topic of the Jobs service apart; ok is false for any other
 // topic. Names are taken as they are (not empty).
 func ParseJobs(topic string) (t JobsTopic, ok bool) {

@@ -121,6 +121,26 @@ func TestJobsTopics(t *testing.T) {
 	}
 }
 
+func TestCutJobs(t *testing.T) {
+	for _, c := range []struct {
+		topic, thing, rest string
+		ok                 bool
+	}{
+		{"$aws/things/t/jobs/id/get", "t", "id/get", true},
+		{"$aws/things/t/jobs/no/such/op", "t", "no/such/op", true},
+		{"$aws/things/t/jobs/", "t", "", true},
+		{"$aws/things/t/jobs", "t", "jobs", false},
+		{"$aws/things//jobs/get", "", "", false},
+		{"$aws/things/t/shadow/get", "t", "shadow/get", false},
+		{"x", "", "", false},
+	} {
+		thing, rest, ok := CutJobs(c.topic)
+		if ok != c.ok || ok && (thing != c.thing || rest != c.rest) {
+			t.Errorf("CutJobs(%q) = %q, %q, %v", c.topic, thing, rest, ok)
+		}
+	}
+}
+
 func TestServiceValidate(t *testing.T) {
 	for _, c := range []struct {
 		err  error

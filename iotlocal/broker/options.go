@@ -124,6 +124,11 @@ type Client struct {
 // requests.
 func (c *Client) Send(m *Message) { c.conn.b.sendTo(c.conn, m) }
 
+// Granted returns the highest QoS among the client's own subscriptions that
+// match a topic; ok is false when none does. What is sent past subscriptions must
+// not exceed it [MQTT5-3.8.4-8].
+func (c *Client) Granted(topic string) (qos byte, ok bool) { return c.conn.b.granted(c.conn, topic) }
+
 // Hooks are the places where services and policies take part. Every field may
 // be nil. They run on the reader goroutine of the client concerned, without a
 // lock: they may publish, and must not block for long.

@@ -27,6 +27,19 @@ func (b *Broker) sendTo(c *conn, m *Message) {
 	}
 }
 
+// granted returns the best QoS of a connection's own subscriptions to a topic;
+// shared ones do not count, they belong to a group.
+func (b *Broker) granted(c *conn, topic string) (qos byte, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.subs.match(topic, func(s *subscription) {
+		if s.sess == c.sess {
+			qos, ok = max(qos, s.filter.QoS), true
+		}
+	}, func(*group) {})
+	return qos, ok
+}
+
 // basicIngest is the topic space of rules: what is published there goes to the
 // rule and to no subscriber (AWS developer guide, "Reducing messaging costs with
 // Basic Ingest").

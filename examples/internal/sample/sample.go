@@ -16,6 +16,10 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/portage-iot/awsiot/v1compat"
 )
 
 // Program is a sample: its name and the values of its flags.
@@ -153,6 +157,9 @@ func (p *Program) Main(run func(ctx context.Context) error) {
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)
+		logger := logrus.New() // v1's samples logged at debug to the terminal
+		logger.SetLevel(logrus.DebugLevel)
+		v1compat.SetLogger(logger)
 		err = run(ctx)
 	}
 	if err == nil {
