@@ -3,6 +3,7 @@ package iotlocal_test
 import (
 	"fmt"
 	"log"
+	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
@@ -72,7 +73,11 @@ func ExampleJobs() {
 	answered := make(chan struct{})
 	client.AddRoute("$aws/things/lamp/jobs/#", func(mqtt.Client, mqtt.Message) { close(answered) })
 	client.Publish("$aws/things/lamp/jobs/update-1/update", 1, false, `{"status":"FAILED"}`)
-	<-answered
+	select {
+	case <-answered:
+	case <-time.After(10 * time.Second):
+		log.Fatal("no answer")
+	}
 	client.Disconnect(0)
 
 	for _, e := range lamp.List() {

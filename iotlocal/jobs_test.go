@@ -46,7 +46,7 @@ func (e *env) device(id string, five bool) *device {
 
 func (d *device) subscribe(qos byte, filters ...string) {
 	d.t.Helper()
-	codes := []byte{}
+	var codes []byte
 	if d.five {
 		codes = d.sub(qos, filters...)
 	} else {
