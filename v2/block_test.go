@@ -57,6 +57,7 @@ func TestFlood(t *testing.T) {
 		})
 		p := w.start()
 		go func() {
+			var some []any
 			for i := range n {
 				m := publish("sensors/"+strconv.Itoa(i%3), numbered(i, i%600), 0)
 				m.Retain = i%7 == 0
@@ -66,7 +67,10 @@ func TestFlood(t *testing.T) {
 				if i%700 == 0 {
 					m.Properties.ContentType = "text"
 				}
-				p.send(m)
+				if some = append(some, m); len(some) == 500 {
+					p.send(some...)
+					some = nil
+				}
 			}
 		}()
 		for i := range n / 500 {
