@@ -23,11 +23,6 @@ func (p *Plain) Retain() bool { return p.Head&1 != 0 }
 // Dup returns the duplicate flag.
 func (p *Plain) Dup() bool { return p.Head&flagDup != 0 }
 
-// InPublish returns the same message in the form of [ParsePublish].
-func (p *Plain) InPublish() InPublish {
-	return InPublish{Topic: p.Topic, ID: p.ID, QoS: p.QoS(), Retain: p.Retain(), Dup: p.Dup(), Payload: p.Payload}
-}
-
 // Next splits the first packet off buf, if it is such a PUBLISH. It reports false for everything else, also for what is
 // incomplete, malformed or longer than max: [Next] and [ParsePublish] say what that is. It is several times as fast as
 // they are. A topic that equals known, which has been checked before, is not checked again.

@@ -23,7 +23,7 @@ func samePlain(t *testing.T, buf []byte, max int) {
 		}
 		return
 	}
-	got := p.InPublish()
+	got := InPublish{Topic: p.Topic, ID: p.ID, QoS: p.QoS(), Retain: p.Retain(), Dup: p.Dup(), Payload: p.Payload}
 	if p.Size != len(f.Raw) || !bytes.Equal(got.Topic, in.Topic) || !bytes.Equal(got.Payload, in.Payload) || got.ID != in.ID ||
 		got.QoS != in.QoS || got.Retain != in.Retain || got.Dup != in.Dup {
 		t.Fatalf("% x: got %+v, want %+v", buf, got, in)
