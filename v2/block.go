@@ -69,6 +69,7 @@ func (l *link) handOver() []byte {
 	}
 	c.mu.Lock()
 	l.lastRead = c.clock()
+	l.quick = 0
 	deliver := c.state == StateConnected && l.err == nil
 	c.mu.Unlock()
 	rest := all[len(raw):]

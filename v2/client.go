@@ -124,9 +124,14 @@ func (c *Client) unlock() {
 		c.draining = nil
 	}
 	var wake chan struct{}
-	if l := c.link; l != nil && l.asleep && (len(l.out) > 0 || l.err != nil) {
-		l.asleep = false
-		wake = l.wake
+	if l := c.link; l != nil {
+		if l.asleep && (len(l.out) > 0 || l.err != nil) {
+			l.asleep = false
+			wake = l.wake
+		}
+		if l.lead != nil {
+			l.callBack()
+		}
 	}
 	records := c.forgotten
 	c.forgotten = nil

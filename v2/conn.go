@@ -77,6 +77,8 @@ type link struct {
 	tryWrite func([]byte) (int, error) // nil: not made yet
 	noTry    bool                      // the transport cannot write without waiting
 	alone    int                       // writes in a row with one operation under way
+	quick    int                       // see gauge
+	lead     *lead                     // nil: not needed yet
 }
 
 // ackEntry is a received PUBACK. full is nil when it has no properties.
@@ -156,16 +158,29 @@ func (l *link) read() error {
 			<-l.done
 			return err
 		}
-		l.resize(need)
-		n, err := l.conn.Read(l.in[l.have:])
-		l.have += n
-		if n == 0 && err != nil {
-			if errors.Is(err, io.EOF) {
-				err = fmt.Errorf("awsiot: connection: closed by the broker without a DISCONNECT: %w", io.ErrUnexpectedEOF)
-			}
+		if l.aside() {
+			err = l.follow()
+		} else {
+			l.resize(need)
+			err = l.fill()
+		}
+		if err != nil {
 			return err
 		}
 	}
+}
+
+// fill reads once, into the free part of the buffer.
+func (l *link) fill() error {
+	n, err := l.conn.Read(l.in[l.have:])
+	l.have += n
+	switch {
+	case n > 0 || err == nil:
+		return nil
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("awsiot: connection: closed by the broker without a DISCONNECT: %w", io.ErrUnexpectedEOF)
+	}
+	return err
 }
 
 // resize makes room for the next read: for the packet that needs it, more under load, and
@@ -204,10 +219,10 @@ func (l *link) parse() (need int, err error) {
 	if l.cutter.burst = len(l.msgs) >= burstMessages; !l.cutter.burst {
 		l.cutter.drop()
 	}
+	l.have = copy(l.in, p) // before settle, after which the reader may have changed
 	if e := l.settle(true); err == nil {
 		err = e
 	}
-	l.have = copy(l.in, p)
 	return need, err
 }
 
@@ -316,6 +331,11 @@ func (l *link) settle(last bool) error {
 		if m.QoS == AtLeastOnce {
 			l.inbound++
 		}
+	}
+	if len(l.msgs) > 0 {
+		l.quick = 0
+	} else if last && len(l.acks) == 1 {
+		l.standAside()
 	}
 	if limit := c.opts.ReceiveMaximum; limit > 0 && l.inbound > int(limit) && err == nil {
 		err = &ReasonError{Op: "connection", Code: ReasonReceiveMaximumExceeded, Reason: "the broker sent more QoS 1 messages than ReceiveMaximum allows"}

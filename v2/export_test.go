@@ -35,11 +35,15 @@ func ConnectOf(o ClientOptions) ([]byte, error) {
 	return wire.AppendConnect(nil, c.connectPacket(&link{c: c}))
 }
 
-// WriteInline makes f the way in which a blocking publish of c writes by itself on this connection, from now on.
+// WriteInline makes f the way in which a blocking publish of c writes by itself on this connection, from now on. Without
+// a connection it does nothing.
 func WriteInline(c *Client, f func(conn net.Conn, p []byte) (int, error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l := c.link
+	if l == nil {
+		return
+	}
 	l.alone = aloneEnough
 	l.tryWrite = func(p []byte) (int, error) { return f(l.conn, p) }
 }
@@ -63,4 +67,14 @@ func WaitingBlocks(c *Client) int {
 		return 0
 	}
 	return c.messages.burst.waiting
+}
+
+// Leads returns how many publishes of this connection have read their own answer, and whether the next one may.
+func Leads(c *Client) (turns uint, aside bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l := c.link; l != nil && l.lead != nil {
+		return l.lead.turn, l.lead.aside
+	}
+	return 0, false
 }

@@ -63,6 +63,42 @@ func TestInlineWrite(t *testing.T) {
 	}
 }
 
+// An inline write whose answer is there before it returns: the publish ends once, and leaves nothing behind for the
+// next one.
+func TestInlineWriteAnsweredAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		p := w.start()
+		awsiot.WriteInline(w.client, func(conn net.Conn, b []byte) (int, error) {
+			n, err := conn.Write(b)
+			p.send(expect[*packets.Publish](p).PacketID)
+			synctest.Wait()
+			return n, err
+		})
+		for i := range 8 {
+			if _, err := w.client.Publish(context.Background(), packet(strconv.Itoa(i), "", 1)); err != nil {
+				t.Error(err)
+			}
+			if s := w.client.Stats(); s.IncompleteOperationCount != 0 {
+				t.Fatalf("publish %d has returned, and %d are open", i, s.IncompleteOperationCount)
+			}
+		}
+		awsiot.WriteInline(w.client, func(net.Conn, []byte) (int, error) { return 0, nil }) // the writer writes
+		k := publishing(context.Background(), w.client, packet("last", "", 1))
+		m := expect[*packets.Publish](p)
+		synctest.Wait()
+		select {
+		case <-k.ended:
+			t.Error("a publish has returned without its answer")
+		default:
+		}
+		p.send(m.PacketID)
+		if err := k.wait(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // An inline write that fails is the end of the connection: at QoS 1 the message goes out on the next one.
 func TestInlineWriteFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +26,7 @@ const (
 	actPublish0 = iota
 	actPublish1
 	actPublishBlocking
+	actSeries
 	actCancel
 	actSubscribe
 	actUnsubscribe
@@ -54,17 +57,21 @@ type model struct {
 	ends       map[int]int // how often each has ended
 	err        map[int]error
 	qos1       map[int]bool
+	by         map[int]int // the number of the goroutine that called; 0: the one that takes the steps, and others that do in its order
+	callers    int
 	cancelled  int             // ended for the caller, and perhaps not for the client
 	wanted     map[string]bool // filters that must be subscribed at the end
 	latest     map[string]int  // the last call that concerns a filter
 	cancels    []context.CancelFunc
 	successes  int // connections of this Start
 	reconnects uint64
+	inline     atomic.Int64 // writes of blocking publishes by themselves
+	leads      uint         // publishes that have read their own answers, at least
 }
 
 // modelConn is what the broker knows of one connection.
 type modelConn struct {
-	last    int             // number of the last publish
+	last    map[int]int     // number of the last publish, by the goroutine that called
 	open    map[uint16]bool // identifiers without an acknowledgement
 	window  int             // publishes among them
 	present bool            // the connection goes on with a session
@@ -99,7 +106,7 @@ func (m *model) handle(p *peer, v packets.Packet) {
 	defer m.mu.Unlock()
 	mc := m.conns[p]
 	if mc == nil {
-		mc = &modelConn{open: map[uint16]bool{}, present: m.present}
+		mc = &modelConn{last: map[int]int{}, open: map[uint16]bool{}, present: m.present}
 		m.conns[p] = mc
 	}
 	var id uint16
@@ -109,10 +116,11 @@ func (m *model) handle(p *peer, v packets.Packet) {
 		if err != nil {
 			m.problem("payload %q", v.Payload)
 		}
-		if n <= mc.last {
-			m.problem("publish %d came after %d on one connection", n, mc.last)
+		if by := m.by[n]; n <= mc.last[by] {
+			m.problem("publish %d came after %d on one connection", n, mc.last[by])
+		} else {
+			mc.last[by] = n
 		}
-		mc.last = n
 		m.received[n] = true
 		if id = v.PacketID; v.QoS == 0 {
 			return
@@ -172,10 +180,13 @@ func (mc *modelConn) acknowledged(v packets.Packet, id uint16) {
 }
 
 // begin numbers an operation.
-func (m *model) begin(qos1 bool) int {
+func (m *model) begin(qos1 bool) int { return m.beginBy(0, qos1) }
+
+func (m *model) beginBy(by int, qos1 bool) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls++
+	m.by[m.calls] = by
 	m.qos1[m.calls] = qos1
 	return m.calls
 }
@@ -202,10 +213,27 @@ func (m *model) step(a action) {
 			c.PublishAsync(p).OnDone(func(_ awsiot.PublishResult, err error) { m.end(n, err) })
 		}
 	case actPublishBlocking:
-		n := m.begin(true)
+		by := 0
+		if a.A%3 == 0 { // the next step may overtake it
+			m.callers++
+			by = m.callers
+		}
+		n := m.beginBy(by, true)
 		ctx, cancel := context.WithCancel(context.Background())
 		m.cancels = append(m.cancels, cancel)
 		go func() { _, err := c.Publish(ctx, packet("t", strconv.Itoa(n), 1)); m.end(n, err) }()
+	case actSeries: // so quick, one after the other, that they write by themselves and read their own answers
+		ctx, cancel := context.WithCancel(context.Background())
+		m.cancels = append(m.cancels, cancel)
+		m.callers++
+		by := m.callers
+		go func() {
+			for range 17 + a.B%32 {
+				n := m.beginBy(by, true)
+				_, err := c.Publish(ctx, packet("t", strconv.Itoa(n), 1))
+				m.end(n, err)
+			}
+		}()
 	case actCancel:
 		if len(m.cancels) > 0 {
 			m.cancels[0]()
@@ -272,8 +300,10 @@ func (m *model) note(f string, n int) {
 func (m *model) check() {
 	synctest.Wait()
 	s := m.w.client.Stats()
+	turns, _ := awsiot.Leads(m.w.client)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.leads = max(m.leads, turns)
 	open := uint64(m.calls - len(m.ends))
 	more := uint64(m.cancelled + modelFilters) // and a SUBSCRIBE of the client's own per filter at most
 	if s.IncompleteOperationCount < open || s.IncompleteOperationCount > open+more {
@@ -329,7 +359,7 @@ func (m *model) finish(policy awsiot.OfflineQueueBehavior) {
 // run plays one random life in a bubble, and returns what went wrong.
 func (m *model) run(t *testing.T, policy awsiot.OfflineQueueBehavior, serial bool, actions []action) {
 	m.subs, m.received, m.conns = map[string]bool{}, map[int]bool{}, map[*peer]*modelConn{}
-	m.ends, m.err, m.qos1 = map[int]int{}, map[int]error{}, map[int]bool{}
+	m.ends, m.err, m.qos1, m.by = map[int]int{}, map[int]error{}, map[int]bool{}, map[int]int{}
 	m.wanted, m.latest = map[string]bool{}, map[string]int{}
 	m.w = newWorld(t, func(o *awsiot.ClientOptions) {
 		rejoin(o)
@@ -338,10 +368,14 @@ func (m *model) run(t *testing.T, policy awsiot.OfflineQueueBehavior, serial boo
 		o.Logger = slog.New(newStateLog(t))
 		o.OnConnectionSuccess = func(*awsiot.ConnectionSuccess) {
 			m.mu.Lock()
-			defer m.mu.Unlock()
 			if m.successes++; m.successes > 1 {
 				m.reconnects++
 			}
+			m.mu.Unlock()
+			awsiot.WriteInline(m.w.client, func(conn net.Conn, b []byte) (int, error) {
+				m.inline.Add(1)
+				return conn.Write(b)
+			})
 		}
 		o.OnStopped = func(*awsiot.Stopped) { m.successes = 0 }
 	})
@@ -362,6 +396,7 @@ func TestModel(t *testing.T) {
 	step := rapid.Custom(func(t *rapid.T) action {
 		return action{rapid.IntRange(0, numActions-1).Draw(t, "kind"), rapid.IntRange(0, 11).Draw(t, "a"), rapid.IntRange(0, 1<<16).Draw(t, "b")}
 	})
+	var inline, leads int64
 	rapid.Check(t, func(rt *rapid.T) {
 		policy := rapid.SampledFrom(policies).Draw(rt, "policy")
 		serial := rapid.Bool().Draw(rt, "serial")
@@ -371,5 +406,10 @@ func TestModel(t *testing.T) {
 		if len(m.problems) > 0 {
 			rt.Fatalf("%d problems: %v", len(m.problems), m.problems[:min(3, len(m.problems))])
 		}
+		inline, leads = inline+m.inline.Load(), leads+int64(m.leads)
 	})
+	if inline == 0 || leads == 0 {
+		t.Errorf("%d publishes wrote by themselves, and %d read their own answers: the runs do not cover these", inline, leads)
+	}
+	t.Logf("%d publishes wrote by themselves, and at least %d read their own answers", inline, leads)
 }

@@ -61,6 +61,7 @@ type operation struct {
 	done func(PublishResult, error)
 	fut  *Future[PublishResult]
 	wait bool
+	here bool          // with wait: who waits ends it itself, and needs no signal
 	ch   chan struct{} // with wait; has room for one
 	res  PublishResult
 	err  error
@@ -180,7 +181,9 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 		endFuture(c, fut, res, err)
 	case o.wait:
 		o.res, o.err = res, err
-		c.signals = append(c.signals, signal{ch: o.ch})
+		if !o.here {
+			c.signals = append(c.signals, signal{ch: o.ch})
+		}
 	default:
 		c.recycle(o)
 	}

@@ -40,15 +40,22 @@ func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, 
 		c.unlock()
 		return PublishResult{Queued: true, Pending: f}, nil
 	}
-	if l := c.link; l != nil {
-		c.writeInline(l)
+	var ended, leads bool
+	l := c.link
+	if l != nil {
+		ended, leads = c.writeInline(l, o)
 	}
 	c.unlock()
-	select {
-	case <-o.ch:
-	case <-ctx.Done():
-		if f, err := c.abandon(o, ctx); err != nil {
-			return PublishResult{Queued: f.isQueued(), Pending: f}, wrapOp("publish", p.Topic, err)
+	if leads {
+		ended = l.readOwn(o)
+	}
+	if !ended {
+		select {
+		case <-o.ch:
+		case <-ctx.Done():
+			if f, err := c.abandon(o, ctx); err != nil {
+				return PublishResult{Queued: f.isQueued(), Pending: f}, wrapOp("publish", p.Topic, err)
+			}
 		}
 	}
 	res, err := o.res, o.err

@@ -90,17 +90,19 @@ const (
 
 // writeInline does the writer's work in the goroutine of a blocking publish: with nothing else
 // under way, waking the writer costs more than the write. It does not wait either: what the socket
-// does not take at once is left to the writer. mu is held, and released while it writes.
-func (c *Client) writeInline(l *link) {
+// does not take at once is left to the writer. ended: o has ended, and there will be no signal; leads: the caller is to
+// read the answer, see lead. mu is held, and released while it writes.
+func (c *Client) writeInline(l *link, o *operation) (ended, leads bool) {
 	if l.alone < aloneEnough || !l.asleep || l.err != nil || len(l.out) == 0 || l.noTry || c.stats.IncompleteOperationCount != 1 {
-		return
+		return false, false
 	}
 	if l.tryWrite == nil {
 		l.tryWrite = tryWriter(l.conn)
 		if l.noTry = l.tryWrite == nil; l.noTry {
-			return
+			return false, false
 		}
 	}
+	leads = l.takeLead(o)
 	l.asleep = false // nobody is to wake the writer meanwhile
 	w := l.take()
 	c.unlock()
@@ -110,7 +112,10 @@ func (c *Client) writeInline(l *link) {
 	n, err := l.tryWrite(w.out)
 	c.mu.Lock()
 	if n == len(w.out) {
+		o.here = o.phase != phaseDone // its answer may have come already
 		l.wrote(n, &w)
+		ended = o.here && o.phase == phaseDone
+		o.here = false
 	} else {
 		l.putBack(n, &w)
 	}
@@ -118,10 +123,15 @@ func (c *Client) writeInline(l *link) {
 	if err != nil {
 		l.fail(err)
 	}
-	if l.alone > aloneProbe {
+	if l.alone > aloneProbe && !leads {
 		l.alone = aloneEnough - 1
 	}
 	l.asleep = true // unlock wakes the writer if there is something for it
+	if leads && (n < len(w.out) || l.err != nil || o.phase != phaseSent) {
+		l.lead.end(false)
+		leads = false
+	}
+	return ended, leads
 }
 
 // putBack accounts for a write of n bytes, fewer than w has, and puts the rest back ahead of what was
