@@ -61,6 +61,7 @@ type model struct {
 	callers    int
 	cancelled  int             // ended for the caller, and perhaps not for the client
 	wanted     map[string]bool // filters that must be subscribed at the end
+	unwanted   map[string]bool // filters that must not
 	latest     map[string]int  // the last call that concerns a filter
 	cancels    []context.CancelFunc
 	successes  int // connections of this Start
@@ -253,7 +254,14 @@ func (m *model) step(a action) {
 	case actUnsubscribe:
 		n, f := m.begin(false), fmt.Sprint("f", a.A%modelFilters)
 		m.note(f, n)
-		c.UnsubscribeAsync(&awsiot.UnsubscribePacket{TopicFilters: []string{f}}).OnDone(func(_ *awsiot.UnsubackPacket, err error) { m.end(n, err) })
+		c.UnsubscribeAsync(&awsiot.UnsubscribePacket{TopicFilters: []string{f}}).OnDone(func(_ *awsiot.UnsubackPacket, err error) {
+			m.end(n, err)
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if err == nil && m.latest[f] == n {
+				m.unwanted[f] = true
+			}
+		})
 	case actAcks:
 		m.mu.Lock()
 		m.acks = a.A % 4
@@ -293,6 +301,7 @@ func (m *model) note(f string, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.wanted, f)
+	delete(m.unwanted, f)
 	m.latest[f] = n
 }
 
@@ -353,6 +362,11 @@ func (m *model) finish(policy awsiot.OfflineQueueBehavior) {
 			m.problem("the broker does not have the subscription %s", f)
 		}
 	}
+	for f := range m.unwanted {
+		if m.subs[f] {
+			m.problem("the broker still has the subscription %s", f)
+		}
+	}
 	checkPairing(m.w.t, m.w.events.take())
 }
 
@@ -360,7 +374,7 @@ func (m *model) finish(policy awsiot.OfflineQueueBehavior) {
 func (m *model) run(t *testing.T, policy awsiot.OfflineQueueBehavior, serial bool, actions []action) {
 	m.subs, m.received, m.conns = map[string]bool{}, map[int]bool{}, map[*peer]*modelConn{}
 	m.ends, m.err, m.qos1, m.by = map[int]int{}, map[int]error{}, map[int]bool{}, map[int]int{}
-	m.wanted, m.latest = map[string]bool{}, map[string]int{}
+	m.wanted, m.unwanted, m.latest = map[string]bool{}, map[string]bool{}, map[string]int{}
 	m.w = newWorld(t, func(o *awsiot.ClientOptions) {
 		rejoin(o)
 		o.AckTimeout, o.KeepAlive = 5*time.Second, 20*time.Second
@@ -391,7 +405,7 @@ func (m *model) run(t *testing.T, policy awsiot.OfflineQueueBehavior, serial boo
 // acknowledgements, Stop and Start against a broker that records: every operation ends exactly
 // once, the wire has the order of the calls, nothing is lost at QoS 1 while the policy allows,
 // the window and the identifiers are respected, the counters are right, subscriptions that
-// were granted are there in the end, and only transitions of the table are seen.
+// were granted are there in the end, and others are not, and only transitions of the table are seen.
 func TestModel(t *testing.T) {
 	step := rapid.Custom(func(t *rapid.T) action {
 		return action{rapid.IntRange(0, numActions-1).Draw(t, "kind"), rapid.IntRange(0, 11).Draw(t, "a"), rapid.IntRange(0, 1<<16).Draw(t, "b")}

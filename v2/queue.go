@@ -302,6 +302,9 @@ func (c *Client) suspend(l *link) {
 			c.queue.insert(o, front)
 		}
 	}
+	for _, o := range subs {
+		c.overtaken(o)
+	}
 	if c.sess.cause == nil { // else finish ends them all
 		c.applyPolicy(func(o *operation) bool { return o.resend || c.opts.OfflineQueue.Behavior.keeps(o.kind) })
 	}

@@ -1,7 +1,6 @@
 package awsiot
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +32,7 @@ type subscribeOp struct {
 	user       []wire.UserProperty
 	auto       bool // made by resubscribe
 	records    []*subscription
+	settled    []bool // of the filters: a later call has decided, see overtaken; nil: none
 	suback     *SubackPacket
 	unsuback   *UnsubackPacket
 	subscribed *Future[*SubackPacket]   // of a subscribe; nil with auto
@@ -56,14 +56,23 @@ func (s *subscribeOp) topic() string {
 	return strings.Join(fs, ", ")
 }
 
+// packets returns the packet, without the filters that are settled.
 func (s *subscribeOp) packets(id uint16) (*wire.Subscribe, *wire.Unsubscribe) {
 	if s.filters != nil {
-		return nil, &wire.Unsubscribe{ID: id, Filters: s.filters, User: s.user}
+		p := &wire.Unsubscribe{ID: id, User: s.user}
+		for i, f := range s.filters {
+			if !s.isSettled(i) {
+				p.Filters = append(p.Filters, f)
+			}
+		}
+		return nil, p
 	}
-	p := &wire.Subscribe{ID: id, SubscriptionID: s.identifier, User: s.user, Subs: make([]wire.SubOption, len(s.subs))}
+	p := &wire.Subscribe{ID: id, SubscriptionID: s.identifier, User: s.user}
 	for i, sub := range s.subs {
-		p.Subs[i] = wire.SubOption{Filter: sub.TopicFilter, QoS: byte(sub.QoS), NoLocal: sub.NoLocal,
-			RetainAsPublished: sub.RetainAsPublished, RetainHandling: byte(sub.RetainHandling)}
+		if !s.isSettled(i) {
+			p.Subs = append(p.Subs, wire.SubOption{Filter: sub.TopicFilter, QoS: byte(sub.QoS), NoLocal: sub.NoLocal,
+				RetainAsPublished: sub.RetainAsPublished, RetainHandling: byte(sub.RetainHandling)})
+		}
 	}
 	return p, nil
 }
@@ -265,7 +274,7 @@ func (c *Client) acknowledged(packet string, id uint16, kind opKind, codes int) 
 		return nil, &wire.Error{Code: wire.CodeProtocolError, Packet: packet, Problem: "carries the identifier of a " + o.kind.String()}
 	}
 	c.table.Release(id)
-	if want := max(len(o.sub.subs), len(o.sub.filters)); codes != want {
+	if want := o.sub.unsettled(); codes != want {
 		err := &wire.Error{Code: wire.CodeProtocolError, Packet: packet, Problem: fmt.Sprintf("has %d codes for %d filters", codes, want)}
 		c.complete(o, PublishResult{}, opError(kind.String(), o.topic(), protocolError(err)))
 		return nil, err
@@ -286,14 +295,19 @@ func (c *Client) suback(p *wire.Suback) error {
 	return nil
 }
 
-// verdict returns the codes of a SUBACK or UNSUBACK, and a *ReasonError for every filter that it refuses.
+// verdict returns the codes of a SUBACK or UNSUBACK, one per filter of the call, and a *ReasonError for every filter that it refuses.
 func (o *operation) verdict(bytes []byte, reason string, user []UserProperty) (codes []ReasonCode, err error) {
 	var errs []error
-	for i, b := range bytes {
-		code := ReasonCode(b)
+	for i, name := range o.sub.names() {
+		if o.sub.isSettled(i) {
+			codes = append(codes, o.sub.presumed(i))
+			continue
+		}
+		code := ReasonCode(bytes[0])
+		bytes = bytes[1:]
 		codes = append(codes, code)
 		if code.IsError() {
-			errs = append(errs, &ReasonError{Op: o.kind.String(), Topic: o.sub.names()[i], Code: code, Reason: reason, UserProperties: user})
+			errs = append(errs, &ReasonError{Op: o.kind.String(), Topic: name, Code: code, Reason: reason, UserProperties: user})
 		}
 	}
 	return codes, joined(errs)
@@ -305,49 +319,6 @@ func joined(errs []error) error {
 		return errs[0]
 	}
 	return errors.Join(errs...)
-}
-
-// resubscribe puts SUBSCRIBE packets for the subscriptions that this connection does not have
-// into the queue: at its head, or, with ResubscribeAlways, behind the publishes that
-// were in flight, as the v1 SDK did. mu is held.
-func (c *Client) resubscribe(l *link) {
-	r := c.opts.Resubscribe
-	if r.When == ResubscribeNever {
-		return
-	}
-	var records []*subscription
-	for _, s := range c.subs {
-		s.missing = s.missing || !l.connack.SessionPresent
-		if s.op == nil && (s.missing || r.When == ResubscribeAlways) {
-			records = append(records, s)
-		}
-	}
-	slices.SortFunc(records, func(a, b *subscription) int { return cmp.Compare(a.seq, b.seq) })
-	at := c.queue.head
-	for r.When == ResubscribeAlways && at != nil && at.tried {
-		at = at.next
-	}
-	for len(records) > 0 {
-		n := 1
-		for n < len(records) && n < r.BatchSize && sameIdentifier(records[n].identifier, records[0].identifier) {
-			n++
-		}
-		s := &subscribeOp{auto: true, records: records[:n:n], identifier: records[0].identifier}
-		for _, rec := range s.records {
-			s.subs = append(s.subs, rec.Subscription)
-		}
-		o := &operation{kind: opSubscribe, sub: s, size: s.size()}
-		for _, rec := range s.records {
-			rec.op = o
-		}
-		c.accept(o)
-		c.queue.insert(o, at)
-		records = records[n:]
-	}
-}
-
-func sameIdentifier(a, b *uint32) bool {
-	return a == nil && b == nil || a != nil && b != nil && *a == *b
 }
 
 // noteLateAck logs an acknowledgement that nothing waits for: a doubled one, or one for a
