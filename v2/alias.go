@@ -9,9 +9,8 @@ import (
 
 // startAliases makes the alias tables of a new connection [MQTT5-3.3.2-7].
 func (l *link) startAliases() {
-	o := &l.c.opts.TopicAliasing
-	limit := min(o.OutboundMaximum, l.settings.TopicAliasMaximumToServer)
-	switch {
+	limit := l.aliasLimit()
+	switch o := &l.c.opts.TopicAliasing; {
 	case limit == 0:
 	case o.Outbound == AliasLRU:
 		l.aliases = alias.NewLRU(limit)
@@ -20,17 +19,34 @@ func (l *link) startAliases() {
 	}
 }
 
-// checkAlias refuses an alias above what the broker allows. Where it allows none, or the
+// aliasLimit returns the highest alias for what is sent: what the broker allows, below the program's
+// own bound if there is one. Without, AliasLRU has the default; aliases that the program chooses need none.
+func (l *link) aliasLimit() uint16 {
+	o := &l.c.opts.TopicAliasing
+	limit := l.settings.TopicAliasMaximumToServer
+	switch {
+	case o.OutboundMaximum > 0:
+		return min(limit, o.OutboundMaximum)
+	case o.Outbound == AliasLRU:
+		return min(limit, defaultAliases)
+	}
+	return limit
+}
+
+// checkAlias refuses an alias above what the broker and OutboundMaximum allow. Where the broker allows none, or the
 // option is off, the alias is left out.
 func (l *link) checkAlias(o *operation) error {
 	if o.alias == 0 || l.aliases == nil || l.c.opts.TopicAliasing.Outbound != AliasManual {
 		return nil
 	}
-	if limit := min(l.c.opts.TopicAliasing.OutboundMaximum, l.settings.TopicAliasMaximumToServer); o.alias > limit {
+	if limit := l.aliasLimit(); o.alias > limit {
 		return invalid("TopicAlias", "%d is above the maximum of %d", o.alias, limit)
 	}
 	return nil
 }
+
+// aliasRoom is by how much an alias can make a packet longer: its own three bytes, and one for each length before it.
+const aliasRoom = 5
 
 // append puts the packet of a publish into the out buffer, with a topic alias where there are
 // aliases, and with what is left of its expiry. The operation keeps the packet as it was, for
@@ -61,7 +77,7 @@ func (l *link) append(o *operation) {
 		}
 		props.MessageExpiry = &left
 	}
-	if l.aliases != nil {
+	if l.aliases != nil && o.size+aliasRoom <= int(l.settings.MaximumPacketSizeToServer) {
 		if number, full, ok := l.aliases.Resolve(topic, o.alias); ok && number > 0 {
 			props.TopicAlias = number
 			if !full {

@@ -54,6 +54,8 @@ type Client struct {
 	restoring bool          // the queue holds operations from before this connection
 	pacing    bool          // restoring, and the interval of DrainRate is not over
 	room      chan struct{} // made by who waits for room in the queue
+	failures  int           // how often failAll has ended everything
+	failure   error         // why it did the last time
 	stats     OperationStatistics
 	free      *operation // recycled operations, chained by next
 	freeCount int
@@ -125,7 +127,7 @@ func (c *Client) unlock() {
 	}
 	var wake chan struct{}
 	if l := c.link; l != nil {
-		if l.asleep && (len(l.out) > 0 || l.err != nil) {
+		if l.asleep && (len(l.out) > 0 || l.pingDue || l.err != nil) {
 			l.asleep = false
 			wake = l.wake
 		}

@@ -50,6 +50,8 @@ type link struct {
 	patience  *time.Timer // see breathe
 	signals   []signal    // for unlockReusing
 
+	piece int // of the writer: the most that it writes at once
+
 	// guarded by Client.mu
 	out, spare   []byte       // encoded, not yet taken by the writer; the writer's other buffer
 	pend, spareP []*operation // QoS 0 publishes in out whose end somebody waits for
@@ -66,12 +68,14 @@ type link struct {
 	lastRead     time.Duration
 	lastWrite    time.Duration
 	inbound      int             // QoS 1 messages received and not acknowledged
+	held         int             // of these: a handler has taken the acknowledgement over
 	quota        *quota          // the rates of AWS IoT Core; nil: none
 	aliases      *alias.Outbound // nil: none
 	timer        *time.Timer
-	pinging      bool
-	pingDeadline time.Duration
-	ackSoon      bool // a timer is running that wakes the writer for PUBACKs
+	pinging      bool          // a PINGREQ is due, or not answered
+	pingDue      bool          // it is still to be written: the writer puts it between two packets
+	pingAt       time.Duration // when it became due, or was written
+	ackSoon      bool          // a timer is running that wakes the writer for PUBACKs
 
 	// of the call that writes in the writer's place, see writeInline
 	tryWrite func([]byte) (int, error) // nil: not made yet
@@ -89,7 +93,7 @@ type ackEntry struct {
 }
 
 func (c *Client) newLink(conn net.Conn) *link {
-	l := &link{c: c, conn: conn, cutter: cutter{c: c}, wake: make(chan struct{}, 1), done: make(chan struct{}), in: make([]byte, minBuffer)}
+	l := &link{c: c, conn: conn, cutter: cutter{c: c}, piece: largePiece, wake: make(chan struct{}, 1), done: make(chan struct{}), in: make([]byte, minBuffer)}
 	if o := &c.opts.TopicAliasing; o.Inbound == AliasEnabled {
 		l.inAliases = alias.NewInbound(o.InboundMaximum)
 	}
@@ -111,7 +115,7 @@ func (l *link) reserve(n int) {
 // fail records why the connection ends, and makes the reader and the writer end. mu is held.
 func (l *link) fail(err error) {
 	if l.err == nil {
-		l.err = err
+		l.err, l.pingDue = err, false
 		_ = l.conn.SetDeadline(time.Unix(1, 0))
 	}
 }
@@ -121,9 +125,15 @@ func (l *link) hangUp(p *wire.Disconnect, err error) {
 	if l.err != nil {
 		return
 	}
-	l.err, l.closing = err, true
+	l.err, l.closing, l.pingDue = err, true, false
 	_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
-	if out, e := wire.AppendDisconnect(l.out, p); e == nil {
+	out, e := wire.AppendDisconnect(l.out, p)
+	if size := len(out) - len(l.out); e == nil && size > int(l.settings.MaximumPacketSizeToServer) {
+		l.c.note(slog.LevelWarn, "DISCONNECT goes without its reason string and user properties: the broker takes no packet of this size", slog.Int("size", size))
+		short := &wire.Disconnect{Code: p.Code, SessionExpiry: p.SessionExpiry} // [MQTT5-3.14.2-3], [MQTT5-3.14.2-4]
+		out, e = wire.AppendDisconnect(l.out, short)
+	}
+	if e == nil {
 		l.out = out
 	}
 }

@@ -136,7 +136,7 @@ func (c *Client) connectPacket(l *link) *wire.Connect {
 	if o.ReceiveMaximum > 0 {
 		p.ReceiveMaximum = &o.ReceiveMaximum
 	}
-	if o.MaximumPacketSize > 0 {
+	if o.MaximumPacketSize > 0 { // always: withDefaults. The broker then drops what is larger [MQTT5-3.1.2-25]
 		p.MaximumPacketSize = &o.MaximumPacketSize
 	}
 	p.RequestResponseInformation, p.RequestProblemInformation = o.RequestResponseInformation, o.RequestProblemInformation
@@ -150,8 +150,9 @@ func (c *Client) connectPacket(l *link) *wire.Connect {
 	return p
 }
 
-// username returns the user name with what the authorizer wants in it, and with the metrics
-// suffix, which AWS IoT Core reads and takes off.
+// username returns the user name with what the authorizer wants in it, and with the metrics, which
+// AWS IoT Core reads and takes off. Of these only the keys go in that the query, the text behind the
+// last question mark, does not have: what the program says of itself stays.
 func (o *ClientOptions) username() string {
 	name := o.Username
 	if a, ok := o.Auth.(CustomAuthorizer); ok {
@@ -160,11 +161,37 @@ func (o *ClientOptions) username() string {
 	if o.DisableMetrics {
 		return name
 	}
-	sep := "?"
-	if strings.Contains(name, "?") {
-		sep = "&"
+	query := name[strings.LastIndexByte(name, '?')+1:]
+	if len(query) == len(name) {
+		query = "" // there is no question mark
 	}
-	return name + sep + "SDK=PortageGo&Version=" + moduleVersion() + "&Platform=" + runtime.GOOS
+	for _, m := range [...]struct{ key, value string }{{"SDK", "PortageGo"}, {"Version", moduleVersion()}, {"Platform", runtime.GOOS}} {
+		if !hasKey(query, m.key) {
+			name = appendQuery(name, m.key+"="+m.value)
+		}
+	}
+	return name
+}
+
+// hasKey reports whether a query has the key, with or without a value.
+func hasKey(query, key string) bool {
+	for part := range strings.SplitSeq(query, "&") {
+		if k, _, _ := strings.Cut(part, "="); k == key {
+			return true
+		}
+	}
+	return false
+}
+
+// appendQuery appends a parameter to a user name: behind "?" when it has no query yet, else behind "&".
+func appendQuery(name, parameter string) string {
+	switch {
+	case !strings.Contains(name, "?"):
+		name += "?"
+	case !strings.HasSuffix(name, "?") && !strings.HasSuffix(name, "&"):
+		name += "&"
+	}
+	return name + parameter
 }
 
 // password returns what goes into CONNECT; nil: none.
@@ -204,6 +231,9 @@ func (c *Client) establish(s *session, l *link) *ConnectError {
 	l.settings = negotiate(&c.opts, l.connack, c.clientID)
 	if c.rejoin {
 		c.stats.Reconnects++
+	}
+	if c.epoch == 1 && l.connack.SessionPresent && c.opts.Store == nil {
+		c.note(slog.LevelWarn, "the broker goes on with a session of an earlier run: what that had not settled is unknown here, and packet identifiers may meet")
 	}
 	c.rejoin = true
 	now := c.clock()

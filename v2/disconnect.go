@@ -71,11 +71,7 @@ func (c *Client) stop(ctx context.Context, p *DisconnectPacket, cause error, abr
 	w := &wire.Disconnect{}
 	c.mu.Lock()
 	if p != nil {
-		announced := c.opts.SessionExpiry
-		if c.state == StateConnected {
-			announced = c.link.settings.SessionExpiry
-		}
-		if err := p.validate(announced); err != nil {
+		if err := p.validate(c.opts.SessionExpiry); err != nil { // what CONNECT said counts, not CONNACK [MQTT5-3.14.2-2]
 			c.mu.Unlock()
 			return err
 		}

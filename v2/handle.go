@@ -79,3 +79,13 @@ func (l *link) puback(id uint16) {
 	l.out = out
 	l.inbound--
 }
+
+// maxAWSHeld is how many messages AWS IoT Core sends to a client that acknowledges none of them.
+const maxAWSHeld = 100
+
+// hold counts an acknowledgement that a handler has taken over. mu is held.
+func (l *link) hold() {
+	if l.held++; l.held == maxAWSHeld {
+		l.c.note(slog.LevelWarn, "many acknowledgements are held: AWS IoT Core sends nothing more until some are given", slog.Int("held", l.held))
+	}
+}

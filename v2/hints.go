@@ -104,6 +104,9 @@ func (l *link) lossHint(err error) string {
 		return ""
 	}
 	_, o, ok := l.c.table.Last()
+	for ok && o.end > l.written { // the broker has not seen it
+		_, o, ok = l.c.table.Prev(o.id)
+	}
 	if !ok || l.c.clock()-o.sent > 5*time.Second {
 		return ""
 	}

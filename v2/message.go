@@ -65,11 +65,14 @@ func (m *Message) HoldAck() (ack func() error, ok bool) {
 		return nil, false
 	}
 	a.c.mu.Lock()
-	defer a.c.mu.Unlock()
+	defer a.c.unlock()
 	if a.phase != ackByClient {
 		return nil, false
 	}
 	a.phase = ackHeld
+	if a.alive() {
+		a.c.link.hold()
+	}
 	return a.send, true
 }
 
@@ -85,6 +88,7 @@ func (a *ackState) send() error {
 	if !a.alive() {
 		return opError("acknowledge", "", ErrAckLost)
 	}
+	c.link.held--
 	c.link.puback(a.id)
 	return nil
 }
@@ -238,11 +242,21 @@ func seconds(s *uint32) *time.Duration {
 	return new(time.Duration(*s) * time.Second)
 }
 
+// wholeSeconds rounds d up to whole seconds, as MQTT has its intervals. Up, because a part of a second asks
+// for more than none: 0 would mean that the session ends at once, or that the message is expired.
+func wholeSeconds(d time.Duration) time.Duration {
+	if t := d.Truncate(time.Second); t < d {
+		return t + time.Second
+	}
+	return d.Truncate(time.Second)
+}
+
+// wireSeconds returns the interval as it goes on the wire.
 func wireSeconds(d *time.Duration) *uint32 {
 	if d == nil {
 		return nil
 	}
-	return new(uint32(*d / time.Second))
+	return new(uint32(wholeSeconds(*d) / time.Second))
 }
 
 func fromWireProperties(in []wire.UserProperty) []UserProperty {

@@ -40,6 +40,8 @@ type operation struct {
 	resend   bool // a QoS 1 publish that was written on an earlier connection: it keeps its id, and DUP is set
 	expires  bool // PublishPacket.MessageExpiry: the time in the queue counts
 	tried    bool // a QoS 1 publish that was sent, at least in part, on an earlier connection
+	written  bool // it was sent whole on an earlier connection: the broker may know it
+	unacked  bool // it counts in OperationStatistics as unacknowledged
 	paced    bool // it waited for a connection: DrainRate holds for it
 	id       uint16
 	seq      uint64        // order of the calls
@@ -158,10 +160,7 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 	}
 	c.stats.IncompleteOperationCount--
 	c.stats.IncompleteOperationSize -= uint64(o.size)
-	if o.phase == phaseSent && o.ackable() {
-		c.stats.UnackedOperationCount--
-		c.stats.UnackedOperationSize -= uint64(o.size)
-	}
+	c.settled(o)
 	o.phase = phaseDone
 	if c.opts.Trace != nil {
 		c.traceDone(o, res.Code, err)
@@ -201,9 +200,21 @@ func (c *Client) accept(o *operation) {
 // sent counts an operation that is on the wire and waits for its acknowledgement, and arms
 // the timeout. mu is held.
 func (c *Client) sentAckable(l *link, o *operation) {
-	c.stats.UnackedOperationCount++
-	c.stats.UnackedOperationSize += uint64(o.size)
+	if !o.unacked {
+		o.unacked = true
+		c.stats.UnackedOperationCount++
+		c.stats.UnackedOperationSize += uint64(o.size)
+	}
 	c.track(l, o)
+}
+
+// settled ends the count of o as unacknowledged. mu is held.
+func (c *Client) settled(o *operation) {
+	if o.unacked {
+		o.unacked = false
+		c.stats.UnackedOperationCount--
+		c.stats.UnackedOperationSize -= uint64(o.size)
+	}
 }
 
 // track enters a sent operation into the order of sending. mu is held.

@@ -240,7 +240,7 @@ func (c *Client) abandon(o *operation, ctx context.Context) (*Future[PublishResu
 	case o.phase == phaseDone:
 		<-o.ch
 		return nil, nil
-	case o.phase != phaseQueued || o.resend:
+	case o.phase != phaseQueued || o.written:
 		return c.handOver(o, false), fmt.Errorf("%w: %w", ErrUnknownOutcome, cause)
 	case c.opts.OfflineQueue.ReturnQueued:
 		return c.handOver(o, true), cause

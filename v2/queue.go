@@ -112,11 +112,14 @@ func (c *Client) enqueue(ctx context.Context, o *operation) (again bool, err err
 			if c.room == nil {
 				c.room = make(chan struct{})
 			}
-			room := c.room
+			room, failures := c.room, c.failures
 			c.unlock()
 			select {
 			case <-room:
 				c.mu.Lock()
+				if c.failures != failures { // stopped meanwhile: it ends with those that had room
+					return false, c.failure
+				}
 				return true, nil
 			case <-ctx.Done():
 				c.mu.Lock()
@@ -168,7 +171,14 @@ func (c *Client) fits(l *link, o *operation) bool {
 func (c *Client) check(l *link, o *operation) error {
 	s := &l.settings
 	if o.size > int(s.MaximumPacketSizeToServer) {
-		return invalid("Payload", "the packet has %d bytes; the broker takes at most %d", o.size, s.MaximumPacketSizeToServer)
+		field := "Payload"
+		switch o.kind {
+		case opSubscribe:
+			field = "Subscriptions"
+		case opUnsubscribe:
+			field = "TopicFilters"
+		}
+		return invalid(field, "the packet has %d bytes; the broker takes at most %d", o.size, s.MaximumPacketSizeToServer)
 	}
 	if o.sub != nil {
 		return o.sub.check(s)
@@ -179,7 +189,7 @@ func (c *Client) check(l *link, o *operation) error {
 	if o.kind == opPublish1 && s.MaximumQoS == 0 {
 		return invalid("QoS", "the broker takes QoS 0 only")
 	}
-	if err := l.checkAlias(o); err != nil {
+	if err := l.checkAlias(o); err != nil && !o.resend { // a resend goes without
 		return err
 	}
 	if o.buf[0]&1 != 0 && !s.RetainAvailable {
@@ -207,6 +217,9 @@ func (c *Client) pump(l *link) {
 			err = opError("publish", o.topic(), ErrExpired)
 		}
 		if err != nil {
+			if o.resend {
+				c.table.Release(o.id) // it kept its identifier
+			}
 			c.complete(o, PublishResult{}, err)
 			continue
 		}
@@ -263,19 +276,15 @@ func (l *link) begin(o *operation) {
 // id, for a connection that may know the session; what was not written waits for a new id; the
 // rest follows the queue policy. mu is held.
 func (c *Client) suspend(l *link) {
-	for _, o := range l.pend {
-		c.complete(o, PublishResult{}, l.lost(o.topic()))
-	}
 	c.stats.IncompleteOperationCount -= l.loose.n
 	c.stats.IncompleteOperationSize -= l.loose.bytes
-	l.tell(l.told)
+	l.finish(l.told, l.pend)
 	l.pend, l.told, l.loose = nil, nil, looseCount{}
 
 	var written, unwritten, subs []*operation
 	for id, o, ok := c.table.First(); ok; id, o, ok = c.table.First() {
-		c.stats.UnackedOperationCount--
-		c.stats.UnackedOperationSize -= uint64(o.size)
 		o.phase = phaseNew
+		o.written = o.written || o.end <= l.written
 		switch {
 		case o.kind == opPublish1 && (o.resend || o.end <= l.written):
 			c.table.Unlink(id)
@@ -329,6 +338,9 @@ func (c *Client) applyPolicy(keep func(*operation) bool) {
 
 // resume puts the queue in order for a new connection. mu is held.
 func (c *Client) resume(l *link) {
+	for o := c.queue.head; o != nil; o = o.next {
+		c.settled(o) // until now it might still be acknowledged, as far as the statistics go
+	}
 	if !l.connack.SessionPresent {
 		for o := c.queue.head; o != nil; o = o.next {
 			if o.resend { // the broker has forgotten it: a new message, with a new id
@@ -365,8 +377,13 @@ func (q *queue) sortHead() {
 	}
 }
 
-// failAll ends every operation with cause. mu is held.
+// failAll ends every operation with cause, those included that wait for room. mu is held.
 func (c *Client) failAll(cause error) {
+	c.failures, c.failure = c.failures+1, cause
+	if c.room != nil {
+		close(c.room)
+		c.room = nil
+	}
 	for id, o, ok := c.table.First(); ok; id, o, ok = c.table.First() {
 		c.table.Release(id)
 		c.complete(o, PublishResult{}, opError(o.kind.String(), o.topic(), cause))

@@ -26,14 +26,17 @@ func (c *Client) resubscribe(l *link) {
 		at = at.next
 	}
 	for len(records) > 0 {
-		n := 1
-		for n < len(records) && n < r.BatchSize && sameIdentifier(records[n].identifier, records[0].identifier) {
+		s := &subscribeOp{auto: true, identifier: records[0].identifier}
+		n := 0
+		for n < len(records) && n < r.BatchSize && sameIdentifier(records[n].identifier, s.identifier) {
+			s.subs = append(s.subs, records[n].Subscription)
+			if n > 0 && s.size() > int(l.settings.MaximumPacketSizeToServer) {
+				s.subs = s.subs[:n]
+				break
+			}
 			n++
 		}
-		s := &subscribeOp{auto: true, records: records[:n:n], identifier: records[0].identifier}
-		for _, rec := range s.records {
-			s.subs = append(s.subs, rec.Subscription)
-		}
+		s.records = records[:n:n]
 		o := &operation{kind: opSubscribe, sub: s, size: s.size()}
 		for _, rec := range s.records {
 			rec.op = o

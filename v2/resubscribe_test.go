@@ -2,10 +2,13 @@ package awsiot_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/eclipse/paho.golang/packets"
 	awsiot "github.com/portage-iot/awsiot/v2"
@@ -114,5 +117,93 @@ func TestResentNotBehindLater(t *testing.T) {
 				t.Errorf("%s: at the end %+v", c.name, s)
 			}
 		})
+	}
+}
+
+// A batch of subscribing again is no larger than the broker takes, in filters and in bytes.
+func TestResubscribeWithinPacketSize(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, rejoin)
+		if err := w.client.Start(); err != nil {
+			t.Fatal(err)
+		}
+		limit := func(a *packets.Connack) { a.Properties.MaximumPacketSize = new(uint32(300)) }
+		p, _ := w.accept(limit)
+		var want, got []string
+		for i := range 5 {
+			f := fmt.Sprint(i, strings.Repeat("x", 100))
+			want = append(want, f)
+			w.client.SubscribeAsync(filters(nil, f))
+			p.answer(p.next())
+		}
+		p.cut()
+		p, _ = w.accept(limit)
+		for len(got) < len(want) {
+			s := expect[*packets.Subscribe](p)
+			if n := len(encode(t, s)); n > 300 {
+				t.Errorf("a packet of %d bytes", n)
+			}
+			for _, sub := range s.Subscriptions {
+				got = append(got, sub.Topic)
+			}
+			p.answer(s)
+		}
+		equal(t, "filters", got, want)
+		p.silent(time.Second)
+	})
+}
+
+// An operation that was sent on a lost connection, and waits for the next chance, has an unknown outcome when its
+// caller gives up: the broker may have it already, and the client sends it again.
+func TestCancelAfterLoss(t *testing.T) {
+	for name, call := range map[string]func(ctx context.Context, c *awsiot.Client) error{
+		"publish": func(ctx context.Context, c *awsiot.Client) error {
+			_, err := c.Publish(ctx, packet("t", "", 1))
+			return err
+		},
+		"subscribe": func(ctx context.Context, c *awsiot.Client) error {
+			_, err := c.Subscribe(ctx, filters(nil, "f"))
+			return err
+		},
+		"unsubscribe": func(ctx context.Context, c *awsiot.Client) error {
+			_, err := c.Unsubscribe(ctx, &awsiot.UnsubscribePacket{TopicFilters: []string{"f"}})
+			return err
+		},
+	} {
+		for _, back := range []bool{false, true} { // connected again, in a new session
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, rejoin)
+				p := w.start()
+				w.client.PublishFunc(packet("first", "", 1), nil)
+				expect[*packets.Publish](p)
+				ctx, cancel := context.WithCancel(context.Background())
+				ended := make(chan error, 1)
+				go func() { ended <- call(ctx, w.client) }()
+				sent := p.next()
+				p.cut()
+				synctest.Wait()
+				one := func(a *packets.Connack) { a.Properties.ReceiveMaximum = new(uint16(1)) }
+				if back {
+					p, _ = w.accept(one) // the first publish takes the only place
+				}
+				cancel()
+				if err := <-ended; !errors.Is(err, awsiot.ErrUnknownOutcome) || !errors.Is(err, context.Canceled) {
+					t.Errorf("%s, connected again %v: %v", name, back, err)
+				}
+				if !back {
+					p, _ = w.accept(one)
+				}
+				var again []string
+				for range 2 {
+					v := p.next()
+					again = append(again, fmt.Sprintf("%T", v))
+					p.answer(v)
+				}
+				if !slices.Contains(again, fmt.Sprintf("%T", sent)) { // it is sent all the same
+					t.Errorf("%s, connected again %v: sent again %v", name, back, again)
+				}
+				p.silent(time.Second)
+			})
+		}
 	}
 }

@@ -62,7 +62,7 @@ func TestResendWithSession(t *testing.T) {
 		synctest.Wait()
 		p.cut()
 		synctest.Wait()
-		if s := w.client.Stats(); s.IncompleteOperationCount != 3 || s.UnackedOperationCount != 0 {
+		if s := w.client.Stats(); s.IncompleteOperationCount != 3 || s.UnackedOperationCount != 3 {
 			t.Errorf("while away: %+v", s)
 		}
 		p, c := w.accept(sessionPresent())
@@ -563,10 +563,9 @@ func TestStatisticsOverReconnect(t *testing.T) {
 		want.UnackedOperationCount, want.UnackedOperationSize = 1, pubSize
 		check("SUBACK")
 		p.cut()
-		want.UnackedOperationCount, want.UnackedOperationSize = 0, 0
-		check("cut")
+		check("cut") // until the next connection it might still be acknowledged
 		p, _ = w.accept(sessionPresent())
-		want.UnackedOperationCount, want.UnackedOperationSize, want.Reconnects = 1, pubSize, 1
+		want.Reconnects = 1
 		check("sent again")
 		p.take(1)
 		p.send(uint16(2))

@@ -6,7 +6,7 @@ package awsiot
 type OperationStatistics struct {
 	IncompleteOperationCount uint64 // accepted, not ended
 	IncompleteOperationSize  uint64
-	UnackedOperationCount    uint64 // of these: sent on this connection, not acknowledged
+	UnackedOperationCount    uint64 // of these: sent, not acknowledged; those of a lost connection count until the next one
 	UnackedOperationSize     uint64
 	InboundDropped           uint64 // QoS 0 messages dropped by Inbound since the client was made
 	Reconnects               uint64 // connections after the first one of each Start

@@ -21,7 +21,7 @@ type subscription struct {
 	seq        uint64     // grows with every registration: the order of subscribing again
 	op         *operation // the SUBSCRIBE that is pending for it
 	sent       bool       // a SUBSCRIBE for it was sent
-	missing    bool       // the broker has begun a new session, and has not acknowledged it there
+	missing    bool       // the broker has not acknowledged it in this session
 }
 
 // subscribeOp is what a subscribe or unsubscribe operation adds to operation.
@@ -151,10 +151,10 @@ func await[T any](ctx context.Context, c *Client, f *Future[T], o *operation) (T
 func (c *Client) abandonSubscribe(o *operation, cause error) error {
 	c.mu.Lock()
 	defer c.unlock()
-	switch o.phase {
-	case phaseDone:
+	switch {
+	case o.phase == phaseDone:
 		return nil
-	case phaseQueued:
+	case o.phase == phaseQueued && !o.written:
 		c.dequeue(o)
 		c.complete(o, PublishResult{}, opError(o.kind.String(), o.topic(), cause))
 		return nil
@@ -217,7 +217,7 @@ func (c *Client) record(sub Subscription, o *operation) *subscription {
 	} else {
 		c.router.Replace(r.route, sub.Handler)
 	}
-	r.Subscription, r.identifier, r.op = sub, o.sub.identifier, o
+	r.Subscription, r.identifier, r.op, r.missing = sub, o.sub.identifier, o, true
 	if o.phase == phaseSent {
 		r.sent = true
 	}

@@ -24,9 +24,14 @@ func (c *Client) keepAlive(l *link) {
 	}
 	interval := l.settings.ServerKeepAlive
 	now := c.clock()
+	wait := min(c.opts.PingTimeout, interval/2)
 	if l.pinging {
-		if now < l.pingDeadline {
-			l.timer.Reset(l.pingDeadline - now)
+		deadline := l.pingAt + wait
+		if l.pingDue { // it waits for a packet to be written: as long as that gets on, the connection lives
+			deadline = max(deadline, l.lastWrite+wait)
+		}
+		if now < deadline {
+			l.timer.Reset(deadline - now)
 			return
 		}
 		l.dead = true
@@ -44,12 +49,22 @@ func (c *Client) keepAlive(l *link) {
 		c.messages.shrink()
 		l.batchStart = now
 	}
-	l.out = append(l.out, wire.Pingreq...)
-	l.end += uint64(len(wire.Pingreq))
-	l.pinging = true
-	wait := min(c.opts.PingTimeout, interval/2)
-	l.pingDeadline = now + wait
+	l.pinging, l.pingDue, l.pingAt = true, true, now
 	l.timer.Reset(wait)
+}
+
+// pinged notes that the PINGREQ was written: from here on its answer may take PingTimeout.
+func (l *link) pinged() {
+	c := l.c
+	if c.tracing {
+		c.tracePackets("packet sent", wire.Pingreq)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if l.err == nil {
+		l.pinging, l.pingDue, l.pingAt = true, false, c.clock()
+		l.timer.Reset(min(c.opts.PingTimeout, l.settings.ServerKeepAlive/2))
+	}
 }
 
 // armAckTimer makes sure that the oldest unacknowledged operation is looked at in time: one

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/portage-iot/awsiot/v2/internal/wire"
 )
 
 // told is the callback of a QoS 0 publish that PublishFunc encoded straight into out.
@@ -24,11 +26,12 @@ type batch struct {
 	told  []told
 	loose looseCount
 	began time.Duration // when the first packet was encoded
+	ping  bool          // a PINGREQ goes first
 }
 
 // take takes what was encoded. mu is held.
 func (l *link) take() batch {
-	w := batch{l.out, l.pend, l.told, l.loose, l.batchStart}
+	w := batch{l.out, l.pend, l.told, l.loose, l.batchStart, l.pingDue}
 	l.out, l.pend, l.told, l.loose = l.spare[:0], l.spareP[:0], l.spareT[:0], looseCount{}
 	return w
 }
@@ -56,7 +59,7 @@ func (l *link) write() {
 			l.close()
 			return
 		}
-		if len(l.out) == 0 {
+		if len(l.out) == 0 && !l.pingDue {
 			l.asleep = true
 			c.unlockReusing(&signals)
 			<-l.wake
@@ -69,7 +72,7 @@ func (l *link) write() {
 		if c.tracing {
 			c.tracePackets("packet sent", w.out)
 		}
-		n, err := l.conn.Write(w.out)
+		n, err := l.send(&w)
 		c.mu.Lock()
 		l.wrote(n, &w)
 		l.recycle(&w)
@@ -78,6 +81,64 @@ func (l *link) write() {
 			l.closing = false
 		}
 	}
+}
+
+// A long batch is written in pieces: a slow link shows that it gets on, and a PINGREQ does not wait for the end.
+const (
+	largePiece = 64 << 10
+	smallPiece = 16 << 10               // after one that took slowWrite
+	slowWrite  = 100 * time.Millisecond // of a piece
+)
+
+// send writes a batch, and between two packets of it a PINGREQ when one is due. n counts the bytes of the batch.
+func (l *link) send(w *batch) (n int, err error) {
+	c := l.c
+	for n < len(w.out) || w.ping {
+		end := len(w.out) // of what may go before anything else
+		if w.ping {
+			end = packetEnd(w.out, n)
+		}
+		if n == end && w.ping {
+			if _, err := l.conn.Write(wire.Pingreq); err != nil {
+				return n, err
+			}
+			l.pinged()
+			w.ping = false
+			continue
+		}
+		to := min(end, n+l.piece)
+		if n == 0 && to == len(w.out) { // the usual case: one write
+			return l.conn.Write(w.out)
+		}
+		began := c.clock()
+		m, err := l.conn.Write(w.out[n:to])
+		if n += m; err != nil {
+			return n, err
+		}
+		c.mu.Lock()
+		l.lastWrite = c.clock()
+		w.ping = l.pingDue
+		if l.lastWrite-began > slowWrite {
+			l.piece = smallPiece
+		} else if m >= l.piece { // less says nothing
+			l.piece = largePiece
+		}
+		c.mu.Unlock()
+	}
+	return n, nil
+}
+
+// packetEnd returns where the packet ends of which b[:n] holds a part, or n.
+func packetEnd(b []byte, n int) int {
+	at := 0
+	for at < n {
+		f, _, err := wire.Next(b[at:], 0)
+		if err != nil || len(f.Raw) == 0 {
+			return len(b) // cannot be: they are our own packets
+		}
+		at += len(f.Raw)
+	}
+	return at
 }
 
 // With many goroutines publishing, the writer writes for all of them at once; if each wrote for
@@ -159,32 +220,46 @@ func (l *link) wrote(n int, w *batch) {
 	}
 	c.stats.IncompleteOperationCount -= w.loose.n
 	c.stats.IncompleteOperationSize -= w.loose.bytes
-	l.tell(w.told)
-	for i, o := range w.pend {
-		if o.end > l.written {
-			c.complete(o, PublishResult{}, l.lost(o.topic()))
-		} else {
-			c.complete(o, PublishResult{}, nil)
-		}
-		w.pend[i] = nil
+	// what was not written ends with the connection, behind the news of that
+	if k := slices.IndexFunc(w.told, func(t told) bool { return t.end > l.written }); k >= 0 {
+		l.told = append(slices.Clone(w.told[k:]), l.told...)
+		clear(w.told[k:])
+		w.told = w.told[:k]
 	}
+	if k := slices.IndexFunc(w.pend, func(o *operation) bool { return o.end > l.written }); k >= 0 {
+		l.pend = append(slices.Clone(w.pend[k:]), l.pend...)
+		clear(w.pend[k:])
+		w.pend = w.pend[:k]
+	}
+	l.finish(w.told, w.pend)
 	if l.lastWrite-w.began > 50*time.Millisecond {
 		c.restamp(before, l.lastWrite) // AckTimeout counts from the end of the write
 	}
 }
 
-// tell reports the end of QoS 0 publishes: those whose last byte the socket took have succeeded.
-// mu is held.
-func (l *link) tell(list []told) {
-	for i := range list {
-		t := &list[i]
-		var err error
-		if t.end > l.written {
-			err = l.lost(t.topic)
+// finish ends QoS 0 publishes in the order of the wire: those whose last byte the socket took have succeeded. mu is held.
+func (l *link) finish(told []told, pend []*operation) {
+	c := l.c
+	for i, k := 0, 0; i < len(told) || k < len(pend); {
+		if k == len(pend) || i < len(told) && told[i].end < pend[k].end {
+			t := &told[i]
+			var err error
+			if t.end > l.written {
+				err = l.lost(t.topic)
+			}
+			c.batch = append(c.batch, report(t.done, PublishResult{}, err))
+			i++
+			continue
 		}
-		l.c.batch = append(l.c.batch, report(t.done, PublishResult{}, err))
+		var err error
+		if o := pend[k]; o.end > l.written {
+			err = l.lost(o.topic())
+		}
+		c.complete(pend[k], PublishResult{}, err)
+		k++
 	}
-	clear(list)
+	clear(told)
+	clear(pend)
 }
 
 // lost is the error of a QoS 0 publish that the end of the connection overtook.
@@ -192,5 +267,5 @@ func (l *link) lost(topic string) error {
 	if s := l.c.sess; s != nil && s.cause != nil {
 		return opError("publish", topic, s.cause)
 	}
-	return fmt.Errorf("awsiot: publish %q: the connection ended before it was written: %w", topic, ErrOffline)
+	return opError("publish", topic, fmt.Errorf("the connection ended before it was written: %w", ErrOffline))
 }
