@@ -223,6 +223,7 @@ func (c *Client) establish(s *session, l *link) *ConnectError {
 		l.conn.Close()
 		return &ConnectError{Err: opError("connect", "", s.cause)}
 	}
+	s.cancel = nil
 	c.epoch++
 	l.epoch, l.cutter.epoch, c.link = c.epoch, c.epoch, l
 	if id := l.connack.AssignedClientIdentifier; id != "" {

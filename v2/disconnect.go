@@ -94,7 +94,9 @@ func (c *Client) stop(ctx context.Context, p *DisconnectPacket, cause error, abr
 				l.hangUp(w, cause)
 			}
 		}
-		s.cancel(opError("connect", "", cause))
+		if s.cancel != nil {
+			s.cancel(opError("connect", "", cause))
+		}
 	} else if abrupt && c.link != nil {
 		c.link.drop()
 	}

@@ -42,8 +42,13 @@ const laneChunk = 64
 // laneKeep is the capacity of the queue that an idle lane keeps until the connection is idle, too.
 const laneKeep = 4096
 
-// chunks are the runners' own: a lane without a runner has none.
-var chunks = sync.Pool{New: func() any { return new([laneChunk]item) }}
+// chunk is what a runner works with; a lane without a runner has none.
+type chunk struct {
+	items [laneChunk]item
+	trace [64]byte // for goid
+}
+
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
 // A lane runs callbacks one at a time and in order, on a goroutine that lives only while items
 // wait. It never blocks who fills it.
@@ -64,11 +69,10 @@ type lane struct {
 
 	burst *burst // made by the first block; nil again when the connection is idle
 
-	spawn func()   // run, bound once: a go statement with a method would allocate
-	trace [64]byte // for goid
+	spawn func() // run, bound once: a go statement with a method would allocate
 
 	// touched by the runner only
-	chunk *[laneChunk]item
+	chunk *chunk
 	taken []item // rest of chunk that is still to run
 }
 
@@ -102,11 +106,11 @@ func (l *lane) start() {
 
 func (l *lane) run() {
 	defer l.c.live.done()
-	id := goid(l.trace[:])
+	l.chunk = chunks.Get().(*chunk)
+	id := goid(l.chunk.trace[:])
 	l.mu.Lock()
 	l.runner = id
 	l.mu.Unlock()
-	l.chunk = chunks.Get().(*[laneChunk]item)
 	normal := false
 	defer func() {
 		if !normal { // a callback called runtime.Goexit: the rest goes to a new goroutine
@@ -140,7 +144,7 @@ func (l *lane) take() bool {
 	defer l.mu.Unlock()
 	n := 0
 	for _, it := range l.q[l.head:min(len(l.q), l.head+laneChunk)] {
-		l.chunk[n] = it
+		l.chunk.items[n] = it
 		n++
 		l.bytes0 -= it.size0()
 		if it.blk != nil {
@@ -172,7 +176,7 @@ func (l *lane) take() bool {
 		l.q, l.head = l.q[:k], 0
 	}
 	l.oldest0 = l.head
-	l.taken = l.chunk[:n]
+	l.taken = l.chunk.items[:n]
 	return true
 }
 
@@ -326,9 +330,9 @@ func (l *lane) drain() {
 	for {
 		l.runTaken()
 		l.mu.Lock()
-		n := copy(l.chunk[:], l.q[l.head:])
+		n := copy(l.chunk.items[:], l.q[l.head:])
 		l.head += n
-		l.taken = l.chunk[:n]
+		l.taken = l.chunk.items[:n]
 		l.mu.Unlock()
 		if n == 0 {
 			return

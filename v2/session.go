@@ -12,9 +12,11 @@ import (
 // session is one run of the loop that connects, serves and waits, from Start to Stop. The loop
 // is a goroutine, and the same one reads the connection.
 type session struct {
-	cancel context.CancelCauseFunc // interrupts dialling, the handshake and the delay
-	ended  chan struct{}           // closed when the client is stopped
-	cause  error                   // ErrStopped or ErrClosed once asked to end; guarded by Client.mu
+	ended chan struct{} // closed when the client is stopped
+
+	// guarded by Client.mu
+	cancel context.CancelCauseFunc // interrupts dialling, the handshake and the delay; nil while connected
+	cause  error                   // ErrStopped or ErrClosed once asked to end
 }
 
 // attempt is the outcome of one attempt to connect, for who waits for it.
@@ -76,16 +78,15 @@ func (c *Client) start(wait chan<- attempt) error {
 			}
 			return nil
 		}
-		ctx, cancel := context.WithCancelCause(context.Background())
-		s = &session{cancel: cancel, ended: make(chan struct{})}
+		s = &session{ended: make(chan struct{})}
 		c.sess = s
 		c.mu.Unlock()
-		return c.begin(ctx, s, wait)
+		return c.begin(s, wait)
 	}
 }
 
 // begin opens the store and starts the session loop; wait as for start.
-func (c *Client) begin(ctx context.Context, s *session, wait chan<- attempt) error {
+func (c *Client) begin(s *session, wait chan<- attempt) error {
 	err := c.openStore()
 	c.mu.Lock()
 	if err == nil && s.cause != nil { // stopped meanwhile
@@ -99,7 +100,6 @@ func (c *Client) begin(ctx context.Context, s *session, wait chan<- attempt) err
 		c.tell(attempt{err: err})
 		c.unlock()
 		c.closeStore()
-		s.cancel(err)
 		close(s.ended)
 		return err
 	}
@@ -107,7 +107,7 @@ func (c *Client) begin(ctx context.Context, s *session, wait chan<- attempt) err
 	c.emitAttempting()
 	c.await(wait)
 	c.live.add()
-	go c.run(ctx, s)
+	go c.run(s)
 	c.unlock()
 	return nil
 }
@@ -198,34 +198,61 @@ func (c *Client) tell(a attempt) {
 	c.waiters = nil
 }
 
-// run is the session loop.
-func (c *Client) run(ctx context.Context, s *session) {
-	defer c.live.done()
-	for {
-		var reason ReasonCode
+// run is the session loop: attempts until one succeeds. With the connection a new goroutine takes over, for dialling
+// and shaking hands need a large stack, and an idle client is not to keep it.
+func (c *Client) run(s *session) {
+	ctx := c.interruptible(s)
+	for again := true; again; {
 		l, err := c.connect(ctx)
 		if err == nil {
 			err = c.establish(s, l)
 		}
 		if err == nil {
-			reason = c.serve(l)
-		} else {
-			reason = c.attemptFailed(s, err)
-		}
-		if ctx.Err() == nil {
-			c.backOff(ctx, reason)
-		}
-		c.mu.Lock()
-		again := s.cause == nil && c.step(trigRetry)
-		if again {
-			c.emitAttempting()
-		}
-		c.unlock()
-		if !again {
-			c.finish(s)
+			go c.runConnected(s, l)
 			return
 		}
+		again = c.retryAfter(ctx, s, c.attemptFailed(s, err))
 	}
+	c.live.done()
+}
+
+// runConnected is the session loop from a connection to the next one.
+func (c *Client) runConnected(s *session, l *link) {
+	reason := c.serve(l)
+	if c.retryAfter(c.interruptible(s), s, reason) {
+		c.run(s)
+	} else {
+		c.live.done()
+	}
+}
+
+// interruptible returns a context that ends when the client is stopped.
+func (c *Client) interruptible(s *session) context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ctx, cancel := context.WithCancelCause(context.Background())
+	if s.cause != nil {
+		cancel(opError("connect", "", s.cause))
+	}
+	s.cancel = cancel
+	return ctx
+}
+
+// retryAfter waits before the next attempt; false: there is none, the session has ended.
+func (c *Client) retryAfter(ctx context.Context, s *session, reason ReasonCode) bool {
+	if ctx.Err() == nil {
+		c.backOff(ctx, reason)
+	}
+	c.mu.Lock()
+	again := s.cause == nil && c.step(trigRetry)
+	if again {
+		c.emitAttempting()
+	}
+	c.unlock()
+	if !again {
+		c.finish(s)
+	}
+	return again
 }
 
 // backOff waits before the next attempt, or until ctx ends.

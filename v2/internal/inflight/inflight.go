@@ -14,7 +14,7 @@ package inflight
 const MaxIDs = 65535
 
 const (
-	minSlots = 16    // a client that publishes now and then never needs more
+	minSlots = 4     // a client that subscribes, or publishes now and then, never needs more
 	maxSlots = 65536 // from here on every identifier has a slot of its own
 	// keepSlots bounds what Reset keeps: above it a burst that is over would
 	// hold its memory for the life of the client.
