@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 )
 
 // Auth says how a connection is made and proves who the client is. The values come from this
@@ -66,7 +67,7 @@ func (m mutualTLS) route(ctx context.Context) (route, error) {
 // files. They are read at Start, and again at every attempt, so a rotated certificate is used by the next connection.
 func MTLSFromPath(cert, key string) Auth {
 	m := mutualTLS{get: func(context.Context) (tls.Certificate, error) {
-		c, err := tls.LoadX509KeyPair(cert, key)
+		c, err := loadKeyPair(cert, key)
 		if err != nil {
 			err = fmt.Errorf("client certificate %q, key %q: %w", cert, key, err)
 		}
@@ -76,6 +77,21 @@ func MTLSFromPath(cert, key string) Auth {
 		m.missing = "MTLSFromPath needs the path of a certificate and of a private key"
 	}
 	return m
+}
+
+// loadKeyPair is tls.LoadX509KeyPair, but tells of both files when neither can be read.
+func loadKeyPair(cert, key string) (tls.Certificate, error) {
+	c, certErr := os.ReadFile(cert)
+	k, keyErr := os.ReadFile(key)
+	switch {
+	case certErr != nil && keyErr != nil:
+		return tls.Certificate{}, fmt.Errorf("%w; %w", certErr, keyErr)
+	case certErr != nil:
+		return tls.Certificate{}, certErr
+	case keyErr != nil:
+		return tls.Certificate{}, keyErr
+	}
+	return tls.X509KeyPair(c, k)
 }
 
 // MTLSFromBytes is MTLSFromPath for PEM data in memory, which it copies.
@@ -89,8 +105,9 @@ func MTLSFromBytes(cert, key []byte) Auth {
 }
 
 // MTLSFromCertificate connects with mutual TLS with a certificate whose PrivateKey may be any
-// crypto.Signer, such as a key in hardware.
+// crypto.Signer, such as a key in hardware. The certificate is copied, the key is not.
 func MTLSFromCertificate(cert tls.Certificate) Auth {
+	cert = cloneCertificate(cert)
 	m := mutualTLS{get: func(context.Context) (tls.Certificate, error) { return cert, nil }}
 	if len(cert.Certificate) == 0 || cert.PrivateKey == nil {
 		m.missing = "MTLSFromCertificate needs a certificate with a private key"

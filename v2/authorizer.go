@@ -33,16 +33,29 @@ func (a CustomAuthorizer) problem() string {
 			set++
 		}
 	}
+	var all []string
 	if set != 0 && set != 3 {
-		return "CustomAuthorizer: Signature, TokenKeyName and TokenValue belong together: all or none"
+		all = append(all, "CustomAuthorizer: Signature, TokenKeyName and TokenValue belong together: all or none")
 	}
 	if s := checkString(a.Username); s != "" {
-		return "CustomAuthorizer.Username " + s
+		all = append(all, "CustomAuthorizer.Username "+s)
 	}
 	if len(a.Password) > maxString {
-		return "CustomAuthorizer.Password is too long"
+		all = append(all, "CustomAuthorizer.Password is too long")
 	}
-	return ""
+	return strings.Join(all, "; ")
+}
+
+// plainAuth returns the authorizer that a points to in its place, and nil for a nil pointer; other kinds as they are.
+func plainAuth(a Auth) Auth {
+	p, ok := a.(*CustomAuthorizer)
+	switch {
+	case !ok:
+		return a
+	case p == nil:
+		return nil
+	}
+	return *p
 }
 
 func (a CustomAuthorizer) route(context.Context) (route, error) {
@@ -62,14 +75,10 @@ func (a CustomAuthorizer) username(base string) string {
 		if value == "" {
 			return
 		}
-		sep := "?"
-		if strings.Contains(base, "?") {
-			sep = "&"
-		}
 		if !strings.Contains(value, key+"=") {
 			value = key + "=" + value
 		}
-		base += sep + value
+		base = appendQuery(base, value)
 	}
 	add("x-amz-customauthorizer-name", a.Name)
 	signature := a.Signature

@@ -93,12 +93,9 @@ type ackEntry struct {
 }
 
 func (c *Client) newLink(conn net.Conn) *link {
-	l := &link{c: c, conn: conn, cutter: cutter{c: c}, piece: largePiece, wake: make(chan struct{}, 1), done: make(chan struct{}), in: make([]byte, minBuffer)}
+	l := &link{c: c, conn: conn, cutter: cutter{c: c}, maxIn: int(c.opts.MaximumPacketSize), piece: largePiece, wake: make(chan struct{}, 1), done: make(chan struct{}), in: make([]byte, minBuffer)}
 	if o := &c.opts.TopicAliasing; o.Inbound == AliasEnabled {
 		l.inAliases = alias.NewInbound(o.InboundMaximum)
-	}
-	if l.maxIn = int(c.opts.MaximumPacketSize); l.maxIn == 0 {
-		l.maxIn = defaultMaximumPacketSize
 	}
 	return l
 }
@@ -368,8 +365,8 @@ func (l *link) settle(last bool) error {
 }
 
 // close ends the transport. After a DISCONNECT it waits for the broker to do so, see closeTimeout.
-func (l *link) close() {
-	if half, ok := l.conn.(interface{ CloseWrite() error }); ok && l.closing && !l.dead && half.CloseWrite() == nil {
+func (l *link) close(wait bool) {
+	if half, ok := l.conn.(interface{ CloseWrite() error }); ok && wait && half.CloseWrite() == nil {
 		_ = l.conn.SetReadDeadline(time.Now().Add(closeTimeout))
 		return // the reader sees the end and closes
 	}

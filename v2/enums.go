@@ -159,7 +159,10 @@ type PayloadFormat byte
 const (
 	// PayloadBytes: unspecified bytes.
 	PayloadBytes PayloadFormat = iota
-	// PayloadUTF8: UTF-8 text; the client checks it.
+	// PayloadUTF8: UTF-8 text. The client refuses what the AWS SDKs refuse, the same as in any MQTT string: bytes
+	// that are not UTF-8, the control characters U+0000 to U+001F (line feed and tab among them) and
+	// U+007F to U+009F, and the non-characters U+FDD0 to U+FDEF and U+xxFFFE, U+xxFFFF. Payloads of other
+	// formats are not looked at.
 	PayloadUTF8
 )
 

@@ -20,7 +20,8 @@ import (
 
 // FuzzUsername: whatever the parts of the user name are, Validate refuses it or the CONNECT can be
 // encoded and read by another codec; the name that the program gave is a prefix, a question mark
-// is put in only where there is none, and AWS's own parser gets the parts back.
+// is put in only where there is none, the metrics fill in what the query has not, and AWS's own parser gets the
+// parts back.
 func FuzzUsername(f *testing.F) {
 	f.Add("", "", "", "", "", "", true)
 	f.Add("bob", "", "", "", "", "", false)
@@ -48,22 +49,38 @@ func FuzzUsername(f *testing.F) {
 			t.Fatalf("% x: %v", b, err)
 		}
 		got := cp.Content.(*packets.Connect).Username
-		rest, ok := strings.CutPrefix(got, base)
-		if !ok {
-			t.Fatalf("%q does not begin with %q", got, base)
+		o.DisableMetrics = true
+		bare := userOf(t, o)
+		rest, ok := strings.CutPrefix(bare, base)
+		if !ok || (rest == "") != (authorizer == "" && signature == "" && value == "") {
+			t.Fatalf("%q in %q", base, bare)
 		}
-		if rest == "" {
-			if metrics || authorizer != "" || signature != "" || value != "" {
-				t.Errorf("%q: nothing was added", got)
+		for from, to := range map[string]string{base: bare, bare: got} {
+			want := "&"
+			if !strings.Contains(from, "?") {
+				want = "?"
+			} else if strings.HasSuffix(from, "?") || strings.HasSuffix(from, "&") {
+				want = ""
 			}
-			return
+			doubled := want == "" && strings.HasPrefix(to, from+"&") && !strings.HasPrefix(authorizer, "&") && !strings.HasPrefix(signature, "&")
+			if from != to && !strings.HasPrefix(to, from+want) || doubled {
+				t.Errorf("%q follows %q, want %q", to[len(from):], from, want)
+			}
 		}
-		if want := map[bool]byte{false: '?', true: '&'}[strings.Contains(base, "?")]; rest[0] != want {
-			t.Errorf("%q: %q follows %q", got, rest[0], base)
+		suffix, ok := strings.CutPrefix(got, bare)
+		if !ok || !metrics && suffix != "" {
+			t.Fatalf("%q does not begin with %q", got, bare)
 		}
-		rest, suffix, _ := cutLast(rest, "SDK=PortageGo&Version=")
-		if metrics != (suffix != "") || metrics && !strings.HasSuffix(got, "&Platform="+runtime.GOOS) {
-			t.Errorf("%q, metrics %v", got, metrics)
+		query := ""
+		if i := strings.LastIndex(bare, "?"); i >= 0 {
+			query = "&" + bare[i+1:] + "&"
+		}
+		for i, key := range []string{"SDK", "Version", "Platform"} { // each is there once, and stays what it was
+			given := strings.Contains(query, "&"+key+"=") || strings.Contains(query, "&"+key+"&")
+			added := strings.Contains("&"+strings.TrimLeft(suffix, "?&"), "&"+key+"="+[]string{"PortageGo", "", runtime.GOOS}[i])
+			if metrics && given == added {
+				t.Errorf("%q: %s was there %v, is added %v", got, key, given, added)
+			}
 		}
 		if n := record.NormalUsername(got); metrics && authorizer+signature+value == "" && !strings.ContainsAny(base, "?&") && n != base {
 			t.Errorf("%q: what AWS leaves of it is %q", got, n)
@@ -76,6 +93,20 @@ func FuzzUsername(f *testing.F) {
 			}
 		}
 	})
+}
+
+// userOf returns the user name of the CONNECT of a client.
+func userOf(t *testing.T, o awsiot.ClientOptions) string {
+	t.Helper()
+	b, err := awsiot.ConnectOf(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cp, err := packets.ReadPacket(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cp.Content.(*packets.Connect).Username
 }
 
 // A user name that is too long only with what is added to it is refused by Validate, not by every attempt to connect.
@@ -92,14 +123,6 @@ func TestUsernameTooLong(t *testing.T) {
 			t.Errorf("%d bytes, metrics %v: %v", tt.length, !tt.noMetrics, err)
 		}
 	}
-}
-
-// cutLast is strings.Cut at the last occurrence.
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }
 
 // FuzzErrorText: an error with anything in it that a broker can send has a text that says which

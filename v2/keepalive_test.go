@@ -147,3 +147,41 @@ func TestPingOnStuckLink(t *testing.T) {
 		}
 	})
 }
+
+// lateConn returns from a write a millisecond after the bytes have gone.
+type lateConn struct{ net.Conn }
+
+func (c lateConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	<-time.After(time.Millisecond)
+	return n, err
+}
+
+// The answer to a PINGREQ may be there before its write has returned.
+func TestPingAnsweredAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *awsiot.ClientOptions) {
+			dial := o.Dialer
+			o.KeepAlive = 20 * time.Second
+			o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := dial(ctx, network, addr)
+				return lateConn{conn}, err
+			}
+		})
+		if err := w.client.Start(); err != nil {
+			t.Fatal(err)
+		}
+		p := w.raw()
+		expect[*packets.Connect](p)
+		pass(time.Millisecond)
+		p.send(&packets.Connack{Properties: &packets.Properties{}})
+		for range 5 {
+			expect[*packets.Pingreq](p)
+			p.send(&packets.Pingresp{})
+		}
+		pass(15 * time.Second)
+		if e := w.events.take(); len(e) != 2 {
+			t.Errorf("events %v", e)
+		}
+	})
+}

@@ -26,15 +26,16 @@ const (
 	defaultResubscribeBatch = 8
 	defaultAliases          = 25
 
-	// defaultMaximumPacketSize bounds what a broker can make the client buffer when
-	// ClientOptions.MaximumPacketSize is 0: AWS IoT Core's largest payload is 128 KiB.
+	// defaultMaximumPacketSize bounds what a broker can make the client buffer: AWS IoT Core's largest payload
+	// is 128 KiB.
 	defaultMaximumPacketSize = 1 << 20
 )
 
 // ClientOptions configures a client. NewClient copies it deeply. The zero value of a field
 // means the documented default; Endpoint, ClientID and Auth are what most programs set.
 type ClientOptions struct {
-	// Endpoint is the broker's host name or address, without a port. Required.
+	// Endpoint is the broker's host name, IPv4 or IPv6 address (with or without brackets), without a scheme and a
+	// port. Required.
 	Endpoint string
 	// Port: 0 means 443 with the ALPN name that AWS IoT Core wants there, 1883 for
 	// PlainTCP and 80 for PlainWebsocket.
@@ -50,16 +51,17 @@ type ClientOptions struct {
 	CAFile string
 	CAPEM  []byte
 	// TLSConfig is the base for TLS connections (cipher suites, versions, ...); certificates,
-	// authorities, server name and ALPN are filled in where they are not set. It is cloned.
+	// authorities, server name and ALPN are filled in where they are not set. It is cloned, with its
+	// slices and RootCAs; private keys, functions and the session cache are shared.
 	TLSConfig *tls.Config
 
-	// KeepAlive: 0 means 1200 s, negative none at all. Whole seconds, up to 65535. A ping is
+	// KeepAlive: 0 means 1200 s, negative none at all. From 1 s to 65535 s, rounded up to whole seconds. A ping is
 	// sent only when nothing was sent, or nothing was received, for that long.
 	KeepAlive time.Duration
 	// SessionBehavior: see CleanSession, RejoinPostSuccess, RejoinAlways. To rejoin needs SessionExpiry > 0.
 	SessionBehavior SessionBehavior
-	// SessionExpiry is how long the broker keeps the session after the connection ends, in
-	// whole seconds up to 2^32-1. 0: it ends with the connection.
+	// SessionExpiry is how long the broker keeps the session after the connection ends, rounded up to
+	// whole seconds, up to 2^32-1. 0: it ends with the connection.
 	SessionExpiry time.Duration
 	// Username and Password of CONNECT. The name gets a suffix, see DisableMetrics.
 	Username string
@@ -71,8 +73,9 @@ type ClientOptions struct {
 	// ReceiveMaximum is how many QoS 1 messages the broker may send without having an
 	// acknowledgement. 0: not announced, which means 65535.
 	ReceiveMaximum uint16
-	// MaximumPacketSize is the largest packet, in bytes, that the broker may send. 0: not
-	// announced; a packet of more than 1 MiB then ends the connection.
+	// MaximumPacketSize is the largest packet, in bytes, that the broker may send. 0: 1 MiB. It is announced, and
+	// the broker drops messages for this client that are larger [MQTT5-3.1.2-25]. A packet that comes
+	// nevertheless ends the connection.
 	MaximumPacketSize uint32
 	// RequestResponseInformation and RequestProblemInformation of CONNECT [MQTT5-3.1.2.11.6]; nil: not sent.
 	RequestResponseInformation, RequestProblemInformation *bool
@@ -125,7 +128,7 @@ type ClientOptions struct {
 	// Trace is told of the phases of connecting and of operations; nil: nobody.
 	Trace *Trace
 	// DisableMetrics leaves out the suffix ?SDK=PortageGo&Version=...&Platform=... that
-	// AWS IoT Core takes off the user name.
+	// AWS IoT Core takes off the user name. Keys that the query of the user name has already are not added.
 	DisableMetrics bool
 	// Logger: nil logs nothing. Packets are logged at LevelTrace, payloads and secrets never.
 	Logger *slog.Logger
@@ -166,7 +169,8 @@ type OfflineQueue struct {
 type Resubscribe struct {
 	// When: ResubscribeIfNoSession by default.
 	When ResubscribeWhen
-	// BatchSize is the number of filters per SUBSCRIBE; 0 means 8, AWS IoT Core's limit.
+	// BatchSize is the number of filters per SUBSCRIBE, up to 1024; 0 means 8, AWS IoT Core's limit. Where that
+	// holds (see FlowControl) more are refused.
 	BatchSize int
 }
 
@@ -183,8 +187,8 @@ type Inbound struct {
 type TopicAliasing struct {
 	// Outbound: AliasDisabled, AliasManual or AliasLRU.
 	Outbound AliasBehavior
-	// OutboundMaximum bounds the aliases that AliasLRU and AliasManual use below what the broker
-	// allows; 0 means 25.
+	// OutboundMaximum bounds the aliases that AliasLRU and AliasManual use, below what the broker
+	// allows (Topic Alias Maximum of CONNACK). 0 means 25 for AliasLRU, and no bound of its own for AliasManual.
 	OutboundMaximum uint16
 	// Inbound: AliasDisabled or AliasEnabled.
 	Inbound AliasBehavior
@@ -219,15 +223,17 @@ func (o ClientOptions) withDefaults() ClientOptions {
 	def(&o.ConnackTimeout, defaultConnackTimeout)
 	def(&o.PingTimeout, defaultPingTimeout)
 	def(&o.AckTimeout, defaultAckTimeout)
-	o.KeepAlive = (max(0, o.KeepAlive) + time.Second - 1).Truncate(time.Second) // as it goes on the wire
+	o.KeepAlive = wholeSeconds(max(0, o.KeepAlive)) // as it goes on the wire
+	o.SessionExpiry = wholeSeconds(o.SessionExpiry)
+	o.Endpoint = bareHost(o.Endpoint)
+	if o.MaximumPacketSize == 0 {
+		o.MaximumPacketSize = defaultMaximumPacketSize
+	}
 	if o.AckTimeout < 0 {
 		o.AckTimeout = 0 // none
 	}
 	if o.Inbound.MaxBytes == 0 {
 		o.Inbound.MaxBytes = defaultInboundMaxBytes
-	}
-	if o.TopicAliasing.OutboundMaximum == 0 {
-		o.TopicAliasing.OutboundMaximum = defaultAliases
 	}
 	if o.TopicAliasing.InboundMaximum == 0 {
 		o.TopicAliasing.InboundMaximum = defaultAliases
@@ -259,9 +265,8 @@ func (o ClientOptions) clone() ClientOptions {
 	o.UserProperties = slices.Clone(o.UserProperties)
 	o.RequestResponseInformation = clonePtr(o.RequestResponseInformation)
 	o.RequestProblemInformation = clonePtr(o.RequestProblemInformation)
-	if o.TLSConfig != nil {
-		o.TLSConfig = o.TLSConfig.Clone()
-	}
+	o.TLSConfig = cloneTLS(o.TLSConfig)
+	o.Auth = plainAuth(o.Auth)
 	if a, ok := o.Auth.(CustomAuthorizer); ok {
 		a.Password = slices.Clone(a.Password)
 		o.Auth = a
@@ -275,6 +280,43 @@ func (o ClientOptions) clone() ClientOptions {
 		o.Will = &w
 	}
 	return o
+}
+
+// cloneTLS is tls.Config.Clone, which shares the slices, without that. What belongs to servers stays shared.
+func cloneTLS(c *tls.Config) *tls.Config {
+	if c == nil {
+		return nil
+	}
+	c = c.Clone()
+	c.Certificates = slices.Clone(c.Certificates)
+	for i, cert := range c.Certificates {
+		c.Certificates[i] = cloneCertificate(cert)
+	}
+	c.NextProtos = slices.Clone(c.NextProtos)
+	c.CipherSuites = slices.Clone(c.CipherSuites)
+	c.CurvePreferences = slices.Clone(c.CurvePreferences)
+	c.EncryptedClientHelloConfigList = slices.Clone(c.EncryptedClientHelloConfigList)
+	if c.RootCAs != nil {
+		c.RootCAs = c.RootCAs.Clone()
+	}
+	return c
+}
+
+// cloneCertificate copies what a certificate refers to, but its key and the parsed leaf, which nobody changes.
+func cloneCertificate(c tls.Certificate) tls.Certificate {
+	c.Certificate = cloneEach(c.Certificate)
+	c.SupportedSignatureAlgorithms = slices.Clone(c.SupportedSignatureAlgorithms)
+	c.OCSPStaple = slices.Clone(c.OCSPStaple)
+	c.SignedCertificateTimestamps = cloneEach(c.SignedCertificateTimestamps)
+	return c
+}
+
+func cloneEach(list [][]byte) [][]byte {
+	list = slices.Clone(list)
+	for i, b := range list {
+		list[i] = slices.Clone(b)
+	}
+	return list
 }
 
 func clonePtr[T any](p *T) *T {

@@ -2,6 +2,7 @@ package awsiot
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"reflect"
 	"strings"
@@ -34,30 +35,32 @@ func TestOptionsAreCopied(t *testing.T) {
 		}
 	}
 	for _, want := range []string{"CAPEM", "Password", "UserProperties", "Will.Payload", "Will.Delay", "Will.MessageExpiry", "Will.PayloadFormat",
-		"Will.CorrelationData", "Will.UserProperties", "RequestResponseInformation", "RequestProblemInformation"} {
+		"Will.CorrelationData", "Will.UserProperties", "RequestResponseInformation", "RequestProblemInformation",
+		"TLSConfig.NextProtos", "TLSConfig.Certificates", "TLSConfig.CipherSuites", "TLSConfig.CurvePreferences"} {
 		if !strings.Contains(strings.Join(paths, "\n")+"\n", want+"\n") {
 			t.Errorf("%s was not visited", want)
 		}
 	}
 }
 
-// shared are the types that a client shares with the program by their nature.
-var shared = map[string]bool{"*slog.Logger": true, "*awsiot.Trace": true}
+// shared are the types and fields that a client shares with the program by their nature; RootCAs has a test of its own.
+var shared = map[string]bool{"*slog.Logger": true, "*awsiot.Trace": true, "*x509.CertPool": true, "*x509.Certificate": true,
+	"TLSConfig.EncryptedClientHelloKeys": true, "TLSConfig.NameToCertificate": true} // of servers
 
 func fill(t *testing.T, v reflect.Value, path string, paths *[]string) {
 	join := func(name string) string { return strings.TrimPrefix(path+"."+name, ".") }
+	if shared[v.Type().String()] || shared[path] || !v.CanSet() {
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
 			fill(t, v.Field(i), join(v.Type().Field(i).Name), paths)
 		}
 	case reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		grow(v)
 		*paths = append(*paths, path)
 	case reflect.Pointer:
-		if shared[v.Type().String()] || v.Type() == reflect.TypeFor[*tls.Config]() {
-			return // TLSConfig: see below
-		}
 		v.Set(reflect.New(v.Type().Elem()))
 		if v.Type().Elem().Kind() == reflect.Struct {
 			fill(t, v.Elem(), path, paths)
@@ -66,6 +69,21 @@ func fill(t *testing.T, v reflect.Value, path string, paths *[]string) {
 		}
 	case reflect.Map:
 		t.Errorf("%s: a map: extend this test", path)
+	}
+}
+
+// grow makes a slice of two, with slices of two in it.
+func grow(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range v.Len() {
+			grow(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			grow(v.Field(i))
+		}
 	}
 }
 
@@ -103,6 +121,10 @@ func change(v reflect.Value) {
 		for i := range v.NumField() {
 			change(v.Field(i))
 		}
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			change(v.Index(i))
+		}
 	case v.Kind() == reflect.String:
 		v.SetString("changed")
 	case v.Kind() == reflect.Bool:
@@ -114,14 +136,33 @@ func change(v reflect.Value) {
 	}
 }
 
-// TLSConfig is cloned: what the caller changes afterwards does not reach the connections.
+// What the caller changes in TLSConfig and in a certificate afterwards does not reach the connections; TestOptionsAreCopied has
+// the slices of TLSConfig.
 func TestTLSConfigIsCopied(t *testing.T) {
-	cfg := &tls.Config{ServerName: "before", MinVersion: tls.VersionTLS13, NextProtos: []string{"before"}}
-	c := NewClient(ClientOptions{Endpoint: "e", Auth: TLS(), TLSConfig: cfg})
-	cfg.ServerName, cfg.MinVersion, cfg.NextProtos = "after", tls.VersionTLS10, []string{"after"}
+	cfg := &tls.Config{ServerName: "before", MinVersion: tls.VersionTLS13, RootCAs: x509.NewCertPool()}
+	var cert tls.Certificate
+	grow(reflect.ValueOf(&cert).Elem())
+	cert.PrivateKey = "of the caller"
+	before := fmt.Sprintf("%v", cert)
+	c := NewClient(ClientOptions{Endpoint: "e", Auth: MTLSFromCertificate(cert), TLSConfig: cfg})
+	cfg.ServerName, cfg.MinVersion = "after", tls.VersionTLS10
+	cfg.RootCAs.AddCert(&x509.Certificate{Raw: []byte{1}})
+	spoilt := reflect.ValueOf(&cert).Elem()
+	for i := range spoilt.NumField() {
+		if f := spoilt.Field(i); f.Kind() == reflect.Slice {
+			change(f)
+		}
+	}
 	got := c.opts.TLSConfig
-	if got == cfg || got.ServerName != "before" || got.MinVersion != tls.VersionTLS13 || got.NextProtos[0] != "before" {
-		t.Errorf("%q %x %q", got.ServerName, got.MinVersion, got.NextProtos)
+	if got == cfg || got.ServerName != "before" || got.MinVersion != tls.VersionTLS13 || !got.RootCAs.Equal(x509.NewCertPool()) {
+		t.Errorf("%q %x %v", got.ServerName, got.MinVersion, got.RootCAs)
+	}
+	r, err := c.opts.Auth.route(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := fmt.Sprintf("%v", *r.cert); after != before || fmt.Sprintf("%v", cert) == before {
+		t.Errorf("certificate: was %s, is %s, the caller's %v", before, after, cert)
 	}
 }
 
@@ -133,6 +174,7 @@ func TestDefaults(t *testing.T) {
 		got, want any
 	}{
 		{"Port", o.Port, 443}, {"KeepAlive", o.KeepAlive, 1200 * time.Second},
+		{"MaximumPacketSize", o.MaximumPacketSize, uint32(1 << 20)}, {"InboundMaximum", o.TopicAliasing.InboundMaximum, uint16(25)},
 		{"SessionBehavior", o.SessionBehavior, CleanSession}, {"SessionExpiry", o.SessionExpiry, time.Duration(0)},
 		{"OfflineQueue", o.OfflineQueue, OfflineQueue{Behavior: FailQoS0, WhenFull: RejectNew}},
 		{"Resubscribe", o.Resubscribe, Resubscribe{When: ResubscribeIfNoSession, BatchSize: 8}},
@@ -142,6 +184,7 @@ func TestDefaults(t *testing.T) {
 		{"MinConnectedTimeToResetReconnectDelay", o.MinConnectedTimeToResetReconnectDelay, 30 * time.Second},
 		{"ConnectTimeout", o.ConnectTimeout, 10 * time.Second}, {"ConnackTimeout", o.ConnackTimeout, 20 * time.Second},
 		{"PingTimeout", o.PingTimeout, 30 * time.Second}, {"AckTimeout", o.AckTimeout, 60 * time.Second},
+		{"Endpoint in brackets", NewClient(ClientOptions{Endpoint: "[::1]"}).opts.Endpoint, "::1"},
 		{"Port of PlainTCP", NewClient(ClientOptions{Auth: PlainTCP()}).opts.Port, 1883},
 		{"Port given", NewClient(ClientOptions{Auth: PlainTCP(), Port: 8883}).opts.Port, 8883},
 		{"KeepAlive negative", NewClient(ClientOptions{KeepAlive: -1}).opts.KeepAlive, time.Duration(0)},
@@ -149,6 +192,20 @@ func TestDefaults(t *testing.T) {
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, tt.got, tt.want)
+		}
+	}
+}
+
+// The checks of a publish allocate nothing when all is well, with the payload of PayloadUTF8 among them.
+func TestValidateDoesNotAllocate(t *testing.T) {
+	for name, p := range map[string]*PublishPacket{
+		"plain": {Topic: "a/b", Payload: []byte("x\n")},
+		"properties": {Topic: "a/b", Payload: []byte(strings.Repeat("text é 好 😀; ", 500)), PayloadFormat: new(PayloadUTF8), MessageExpiry: new(time.Second),
+			ResponseTopic: "c", CorrelationData: []byte("d"), ContentType: "e", UserProperties: []UserProperty{{"a", "b"}}},
+	} {
+		var err *ValidationError
+		if n := testing.AllocsPerRun(100, func() { err = p.validate() }); n != 0 || err != nil {
+			t.Errorf("%s: %v allocations, %v", name, n, err)
 		}
 	}
 }

@@ -14,9 +14,9 @@ type PublishPacket struct {
 	Payload         []byte // may be empty
 	QoS             QoS    // AtMostOnce or AtLeastOnce
 	Retain          bool
-	TopicAlias      *uint16        // with AliasManual: 1 to what the broker allows; else ignored
-	PayloadFormat   *PayloadFormat // PayloadUTF8 requires a payload of valid UTF-8
-	MessageExpiry   *time.Duration // whole seconds, 0 to 2^32-1
+	TopicAlias      *uint16        // with AliasManual: 1 to what the broker and TopicAliasing.OutboundMaximum allow; else, and where the broker allows none, ignored
+	PayloadFormat   *PayloadFormat // PayloadUTF8 is checked, see there
+	MessageExpiry   *time.Duration // 0 to 2^32-1 s, rounded up to whole seconds
 	ResponseTopic   string
 	CorrelationData []byte
 	ContentType     string
@@ -30,9 +30,9 @@ type Will struct {
 	Payload         []byte
 	QoS             QoS
 	Retain          bool
-	Delay           *time.Duration // whole seconds; nil: at once
-	PayloadFormat   *PayloadFormat
-	MessageExpiry   *time.Duration
+	Delay           *time.Duration // 0 to 2^32-1 s, rounded up to whole seconds; nil: at once
+	PayloadFormat   *PayloadFormat // as in PublishPacket
+	MessageExpiry   *time.Duration // as in PublishPacket
 	ResponseTopic   string
 	CorrelationData []byte
 	ContentType     string
@@ -91,8 +91,8 @@ type UnsubackPacket struct {
 
 // DisconnectPacket is a DISCONNECT, sent by Stop or received from the broker.
 type DisconnectPacket struct {
-	Code            ReasonCode
-	SessionExpiry   *time.Duration // whole seconds; to send one above 0, CONNECT must have announced one above 0 [MQTT5-3.14.2.2.2]
+	Code            ReasonCode     // to send: 0x00, 0x04, 0x80 to 0x83, 0x90, 0x93 to 0x99 [MQTT5-3.14.2.1]
+	SessionExpiry   *time.Duration // 0 to 2^32-1 s, rounded up to whole seconds; to send one above 0, CONNECT must have announced one above 0 [MQTT5-3.14.2.2.2]
 	Reason          string
 	ServerReference string // received only
 	UserProperties  []UserProperty

@@ -161,7 +161,7 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 		o.alias = *p.TopicAlias
 	}
 	if p.MessageExpiry != nil {
-		o.expires, o.expiry = true, *p.MessageExpiry
+		o.expires, o.expiry = true, wholeSeconds(*p.MessageExpiry)
 	}
 	l := c.link
 	if !c.online() || c.queue.n > 0 || !c.fits(l, o) || l.aliases != nil || p.QoS > l.settings.MaximumQoS || p.Retain && !l.settings.RetainAvailable ||

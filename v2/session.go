@@ -107,7 +107,7 @@ func (c *Client) begin(s *session, wait chan<- attempt) error {
 	c.emitAttempting()
 	c.await(wait)
 	c.live.add()
-	go c.run(s)
+	go c.run(s.interruptible(), s)
 	c.unlock()
 	return nil
 }
@@ -200,8 +200,7 @@ func (c *Client) tell(a attempt) {
 
 // run is the session loop: attempts until one succeeds. With the connection a new goroutine takes over, for dialling
 // and shaking hands need a large stack, and an idle client is not to keep it.
-func (c *Client) run(s *session) {
-	ctx := c.interruptible(s)
+func (c *Client) run(ctx context.Context, s *session) {
 	for again := true; again; {
 		l, err := c.connect(ctx)
 		if err == nil {
@@ -219,17 +218,18 @@ func (c *Client) run(s *session) {
 // runConnected is the session loop from a connection to the next one.
 func (c *Client) runConnected(s *session, l *link) {
 	reason := c.serve(l)
-	if c.retryAfter(c.interruptible(s), s, reason) {
-		c.run(s)
+	c.mu.Lock()
+	ctx := s.interruptible()
+	c.mu.Unlock()
+	if c.retryAfter(ctx, s, reason) {
+		c.run(ctx, s)
 	} else {
 		c.live.done()
 	}
 }
 
-// interruptible returns a context that ends when the client is stopped.
-func (c *Client) interruptible(s *session) context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// interruptible returns a context that ends when the client is stopped. Client.mu is held.
+func (s *session) interruptible() context.Context {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	if s.cause != nil {
 		cancel(opError("connect", "", s.cause))

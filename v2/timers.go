@@ -61,8 +61,9 @@ func (l *link) pinged() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if l.err == nil {
-		l.pinging, l.pingDue, l.pingAt = true, false, c.clock()
+	l.pingDue = false
+	if l.pinging && l.err == nil { // else it has been answered already
+		l.pingAt = c.clock()
 		l.timer.Reset(min(c.opts.PingTimeout, l.settings.ServerKeepAlive/2))
 	}
 }

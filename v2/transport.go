@@ -23,20 +23,42 @@ const (
 var errCAEmpty = errors.New("no PEM certificate in it")
 
 // route returns how the next attempt reaches the broker, and its TLS configuration; nil: no TLS.
-// Files are read here.
+// Files are read here, and what is wrong with them is reported together.
 func (o *ClientOptions) route(ctx context.Context) (route, *tls.Config, error) {
+	var ps problems
 	r, err := o.Auth.route(ctx)
 	if err != nil {
-		return r, nil, &ValidationError{Field: "Auth", Problem: err.Error(), err: err}
-	}
-	if r.plain {
+		ps.because("Auth", err)
+	} else if r.plain {
 		return r, nil, nil
 	}
-	cfg, err := o.tlsConfig(r)
-	return r, cfg, err
+	roots := o.authorities(&ps)
+	if err := ps.join(); err != nil {
+		return r, nil, err
+	}
+	return r, o.tlsConfig(r, roots), nil
 }
 
-func (o *ClientOptions) tlsConfig(r route) (*tls.Config, error) {
+// authorities returns the pool of CAFile and CAPEM, nil when both are empty, and adds what is wrong with them to ps.
+func (o *ClientOptions) authorities(ps *problems) *x509.CertPool {
+	if o.CAFile == "" && o.CAPEM == nil {
+		return nil
+	}
+	pool := x509.NewCertPool()
+	if o.CAFile != "" {
+		if pem, err := os.ReadFile(o.CAFile); err != nil {
+			ps.because("CAFile", err)
+		} else if !pool.AppendCertsFromPEM(pem) {
+			ps.because("CAFile", fmt.Errorf("%s: %w", o.CAFile, errCAEmpty))
+		}
+	}
+	if o.CAPEM != nil && !pool.AppendCertsFromPEM(o.CAPEM) {
+		ps.because("CAPEM", errCAEmpty)
+	}
+	return pool
+}
+
+func (o *ClientOptions) tlsConfig(r route, roots *x509.CertPool) *tls.Config {
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.TLSConfig != nil {
 		cfg = o.TLSConfig.Clone()
@@ -44,21 +66,8 @@ func (o *ClientOptions) tlsConfig(r route) (*tls.Config, error) {
 	if r.cert != nil {
 		cfg.Certificates = []tls.Certificate{*r.cert}
 	}
-	if o.CAFile != "" || o.CAPEM != nil {
-		pool := x509.NewCertPool()
-		if o.CAFile != "" {
-			pem, err := os.ReadFile(o.CAFile)
-			if err != nil {
-				return nil, &ValidationError{Field: "CAFile", Problem: err.Error(), err: err}
-			}
-			if !pool.AppendCertsFromPEM(pem) {
-				return nil, &ValidationError{Field: "CAFile", Problem: fmt.Sprintf("%s: %v", o.CAFile, errCAEmpty), err: errCAEmpty}
-			}
-		}
-		if o.CAPEM != nil && !pool.AppendCertsFromPEM(o.CAPEM) {
-			return nil, &ValidationError{Field: "CAPEM", Problem: errCAEmpty.Error(), err: errCAEmpty}
-		}
-		cfg.RootCAs = pool
+	if roots != nil {
+		cfg.RootCAs = roots
 	}
 	if cfg.ServerName == "" {
 		cfg.ServerName = o.Endpoint
@@ -72,7 +81,7 @@ func (o *ClientOptions) tlsConfig(r route) (*tls.Config, error) {
 	case o.Port == 443 && r.cert != nil:
 		cfg.NextProtos = []string{alpnMQTT}
 	}
-	return cfg, nil
+	return cfg
 }
 
 // Dial makes the authenticated transport of the options, without MQTT on it: DNS, TCP and TLS

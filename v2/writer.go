@@ -55,8 +55,9 @@ func (l *link) write() {
 		if l.err == nil {
 			c.pump(l)
 		} else if !l.closing || len(l.out) == 0 {
+			wait := l.closing && !l.dead
 			c.unlockReusing(&signals)
-			l.close()
+			l.close(wait)
 			return
 		}
 		if len(l.out) == 0 && !l.pingDue {

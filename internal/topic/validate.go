@@ -43,6 +43,15 @@ func ValidUTF8(s string) error {
 	return nil
 }
 
+// ValidUTF8Bytes is ValidUTF8 for a payload: the same rule, without making a
+// string of p. It does not allocate when p is good.
+func ValidUTF8Bytes(p []byte) error {
+	if i, rule := scan(p, classHigh|classControl); rule != 0 {
+		return fail(KindString, "", rule, i, 0)
+	}
+	return nil
+}
+
 // ValidString checks s as a string field of a packet: the rule of ValidUTF8 and
 // at most 65535 bytes.
 func ValidString(s string) error {
@@ -112,7 +121,7 @@ func ValidateFilter(s string) error {
 
 // scan returns the first byte of s in one of the refused classes and the rule it
 // breaks; rule is 0 when s is good. Multi-byte characters are in refused always.
-func scan(s string, refused uint8) (int, Rule) {
+func scan[T string | []byte](s T, refused uint8) (int, Rule) {
 	i := 0
 	for ; len(s)-i >= 8; i += 8 { // eight at a time while they are ordinary
 		t := s[i : i+8]
@@ -158,7 +167,7 @@ func broken(b byte) Rule {
 }
 
 // scanRunes is scan from the first byte that is not ASCII on.
-func scanRunes(s string, i int, refused uint8) (int, Rule) {
+func scanRunes[T string | []byte](s T, i int, refused uint8) (int, Rule) {
 	for i < len(s) {
 		if s[i] < utf8.RuneSelf {
 			if class[s[i]]&refused != 0 {
@@ -167,7 +176,7 @@ func scanRunes(s string, i int, refused uint8) (int, Rule) {
 			i++
 			continue
 		}
-		r, n := utf8.DecodeRuneInString(s[i:])
+		r, n := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))])) // a copy of four bytes at most, on the stack
 		switch {
 		case r == utf8.RuneError && n == 1:
 			return i, RuleUTF8 // also surrogates and overlong forms

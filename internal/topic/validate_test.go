@@ -67,6 +67,9 @@ func TestValidUTF8(t *testing.T) {
 			if rule != c.rule || at != c.at {
 				t.Errorf("ValidUTF8(%q): rule %v at %d, want %v at %d", c.s, rule, at, c.rule, c.at)
 			}
+			if rule, at := broke(t, ValidUTF8Bytes([]byte(c.s)), KindString); rule != c.rule || at != c.at {
+				t.Errorf("ValidUTF8Bytes(%q): rule %v at %d", c.s, rule, at)
+			}
 			// the same bytes in a topic and in a filter
 			if c.s == "" || c.s == "+#" {
 				return
@@ -247,10 +250,12 @@ func TestErrorText(t *testing.T) {
 }
 
 func TestGoodStringsDoNotAllocate(t *testing.T) {
+	payload := []byte(strings.Repeat("some é text, 好 𐀀; ", 100))
 	for name, f := range map[string]func() error{
 		"ValidateTopic":  func() error { return ValidateTopic("sensors/höhe/42/temp") },
 		"ValidateFilter": func() error { return ValidateFilter("$share/g/sensors/+/é/#") },
 		"ValidUTF8":      func() error { return ValidUTF8("some é text") },
+		"ValidUTF8Bytes": func() error { return ValidUTF8Bytes(payload) },
 		"CheckAWSTopic":  func() error { return CheckAWSTopic("$aws/rules/r/sensors/42") },
 		"CheckAWSFilter": func() error { return CheckAWSFilter("$share/g/$AWS/rules/r/sensors/42") },
 		"CheckThingName": func() error { return CheckThingName("thing-1") },
@@ -294,6 +299,9 @@ func FuzzValidate(f *testing.F) {
 		}
 		if got := ValidUTF8(s) == nil; got != utf {
 			t.Errorf("ValidUTF8(%q) = %v, want %v", s, got, utf)
+		}
+		if got := ValidUTF8Bytes([]byte(s)) == nil; got != utf {
+			t.Errorf("ValidUTF8Bytes(%q) = %v, want %v", s, got, utf)
 		}
 		base := utf && s != "" && len(s) <= 65535
 		if got := ValidateTopic(s) == nil; got != (base && !strings.ContainsAny(s, "+#")) {
