@@ -3,9 +3,11 @@ package awsiot_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -13,7 +15,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/eclipse/paho.golang/packets"
 	"github.com/portage-iot/awsiot/internal/memnet"
 	awsiot "github.com/portage-iot/awsiot/v2"
 	"pgregory.net/rapid"
@@ -38,7 +39,7 @@ const (
 	actPass
 	actStop
 	actStart
-	numActions
+	actWrap
 )
 
 // model is a broker that records, and what the test knows of every operation.
@@ -47,148 +48,56 @@ type model struct {
 
 	mu         sync.Mutex
 	problems   []string
-	acks       int             // how PUBACKs and the others are answered: see answer
+	acks       int        // how PUBACKs and the others are answered: see fate
+	seed       uint64     // of the fates
+	packets    uint64     // that had a fate
+	window     int        // the receive maximum of the last CONNACK
+	cur        *modelConn // the last connection, once it had a packet
+	before     *modelConn // the one before the last
+	counts     modelCounts
 	session    bool            // the broker has a session
 	present    bool            // what the last CONNACK said
+	sessions   int             // that there were
 	subs       map[string]bool // in the session
-	received   map[int]bool    // publishes, by number
+	in         map[int]int     // number of the session in which a publish arrived
+	received   map[int]arrival // operations, by number: the last time
 	conns      map[*peer]*modelConn
 	calls      int         // operations started
 	ends       map[int]int // how often each has ended
-	err        map[int]error
-	qos1       map[int]bool
+	policy     awsiot.OfflineQueueBehavior
+	wrapped    bool        // the identifiers went round
+	kind       map[int]int // an action
 	by         map[int]int // the number of the goroutine that called; 0: the one that takes the steps, and others that do in its order
+	first      map[int]int // number of the last publish that arrived for the first time, by the goroutine that called
 	callers    int
+	stopping   bool            // Stop was called, and has not returned
+	stopped    map[int]bool    // operations that were open then
+	chosen     map[int]bool    // operations that actCancel may have ended
+	abandoned  map[int]bool    // goroutines whose context actCancel has ended
 	cancelled  int             // ended for the caller, and perhaps not for the client
 	wanted     map[string]bool // filters that must be subscribed at the end
 	unwanted   map[string]bool // filters that must not
 	latest     map[string]int  // the last call that concerns a filter
-	cancels    []context.CancelFunc
+	filter     map[int]string  // of a subscribe or unsubscribe
+	cancels    []cancellation
 	successes  int // connections of this Start
 	reconnects uint64
 	inline     atomic.Int64 // writes of blocking publishes by themselves
 	leads      uint         // publishes that have read their own answers, at least
 }
 
-// modelConn is what the broker knows of one connection.
-type modelConn struct {
-	last    map[int]int     // number of the last publish, by the goroutine that called
-	open    map[uint16]bool // identifiers without an acknowledgement
-	window  int             // publishes among them
-	present bool            // the connection goes on with a session
-}
-
-const (
-	modelWindow  = 3 // the receive maximum of the broker
-	modelFilters = 4
-)
-
-func (m *model) problem(format string, args ...any) {
-	m.problems = append(m.problems, fmt.Sprintf(format, args...))
-}
-
-func (m *model) connect(c *packets.Connect, a *packets.Connack) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if c.CleanStart {
-		m.session = false
-	}
-	a.SessionPresent, m.present = m.session, m.session
-	a.Properties.ReceiveMaximum = new(uint16(modelWindow))
-	if !m.session {
-		m.subs = map[string]bool{}
-	}
-	m.session = true
-}
-
-// handle is the broker: it checks the rules of the wire, and answers as the mode says.
-func (m *model) handle(p *peer, v packets.Packet) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	mc := m.conns[p]
-	if mc == nil {
-		mc = &modelConn{last: map[int]int{}, open: map[uint16]bool{}, present: m.present}
-		m.conns[p] = mc
-	}
-	var id uint16
-	switch v := v.(type) {
-	case *packets.Publish:
-		n, err := strconv.Atoi(string(v.Payload))
-		if err != nil {
-			m.problem("payload %q", v.Payload)
-		}
-		if by := m.by[n]; n <= mc.last[by] {
-			m.problem("publish %d came after %d on one connection", n, mc.last[by])
-		} else {
-			mc.last[by] = n
-		}
-		m.received[n] = true
-		if id = v.PacketID; v.QoS == 0 {
-			return
-		}
-		if mc.window++; mc.window > modelWindow {
-			m.problem("%d publishes are unacknowledged", mc.window)
-		}
-		if v.Duplicate && !mc.present {
-			m.problem("publish %d has DUP in a new session", n)
-		}
-	case *packets.Subscribe:
-		id = v.PacketID
-		for _, s := range v.Subscriptions {
-			m.subs[s.Topic] = true
-		}
-	case *packets.Unsubscribe:
-		id = v.PacketID
-		for _, f := range v.Topics {
-			delete(m.subs, f)
-		}
-	default:
-		p.answer(v)
-		return
-	}
-	if mc.open[id] {
-		m.problem("identifier %d was used while it was open", id)
-	}
-	mc.open[id] = true
-	switch m.acks {
-	case 1: // lost
-		return
-	case 2: // doubled
-		p.answer(v)
-		if _, ok := v.(*packets.Publish); ok {
-			p.answer(v)
-		}
-	case 3: // slow
-		go func() {
-			<-time.After(2 * time.Second)
-			m.mu.Lock()
-			mc.acknowledged(v, id)
-			m.mu.Unlock()
-			p.answer(v)
-		}()
-		return
-	default:
-		p.answer(v)
-	}
-	mc.acknowledged(v, id)
-}
-
-func (mc *modelConn) acknowledged(v packets.Packet, id uint16) {
-	delete(mc.open, id)
-	if _, ok := v.(*packets.Publish); ok {
-		mc.window--
-	}
-}
-
 // begin numbers an operation.
-func (m *model) begin(qos1 bool) int { return m.beginBy(0, qos1) }
+func (m *model) begin(kind int) int { return m.beginBy(0, kind) }
 
-func (m *model) beginBy(by int, qos1 bool) int {
+func (m *model) beginBy(by, kind int) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.calls++
 	m.by[m.calls] = by
-	m.qos1[m.calls] = qos1
+	m.kind[m.calls] = kind
+	if m.stopping {
+		m.stopped[m.calls] = true
+	}
 	return m.calls
 }
 
@@ -196,17 +105,61 @@ func (m *model) end(n int, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.ends[n]++
-	m.err[n] = err
 	if errors.Is(err, awsiot.ErrUnknownOutcome) {
 		m.cancelled++
 	}
+	m.judge(n, err)
+}
+
+// judge checks that an operation may end as it does now.
+func (m *model) judge(n int, err error) {
+	a, arrived := m.received[n]
+	kind := m.kind[n]
+	switch {
+	case err == nil && kind == actPublish0: // it was written
+	case err == nil:
+		if !a.answered && !m.overtaken(n) {
+			m.problem("operation %d succeeded, and was never answered", n)
+		}
+	case errors.Is(err, awsiot.ErrStopped):
+		if !m.stopped[n] {
+			m.problem("operation %d: %v, and nobody has called Stop", n, err)
+		}
+	case errors.Is(err, awsiot.ErrAckTimeout):
+		m.counts.timeouts++
+		if waited := time.Since(a.at); kind == actPublish0 || !arrived || !a.withheld || waited != modelTimeout {
+			m.problem("operation %d: %v; arrived %v, %v ago, withheld %v", n, err, arrived, waited, a.withheld)
+		}
+	case errors.Is(err, context.Canceled):
+		if !m.chosen[n] && !m.abandoned[m.by[n]] {
+			m.problem("operation %d: %v, and nobody has cancelled it", n, err)
+		}
+		if unknown := errors.Is(err, awsiot.ErrUnknownOutcome); unknown {
+			m.counts.unknown++
+		} else if arrived {
+			m.problem("operation %d: %v, and the broker had it", n, err)
+		}
+	case errors.Is(err, awsiot.ErrOffline) && (kind == actPublish0 || m.policy == awsiot.FailAll || kind != actPublish1 && m.policy == awsiot.FailNonQoS1):
+	default:
+		m.problem("operation %d: %v", n, err)
+	}
+}
+
+// overtaken reports whether a later call for the filter of a subscribe or unsubscribe was answered: it has decided.
+func (m *model) overtaken(n int) bool {
+	for later := n + 1; m.filter[n] != "" && later <= m.calls; later++ {
+		if m.filter[later] == m.filter[n] && m.received[later].answered {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *model) step(a action) {
 	c := m.w.client
 	switch a.Kind {
 	case actPublish0, actPublish1:
-		n := m.begin(a.Kind == actPublish1)
+		n := m.begin(a.Kind)
 		p := packet("t", strconv.Itoa(n), awsiot.QoS(a.Kind))
 		if a.A%2 == 0 {
 			c.PublishFunc(p, func(_ awsiot.PublishResult, err error) { m.end(n, err) })
@@ -219,30 +172,43 @@ func (m *model) step(a action) {
 			m.callers++
 			by = m.callers
 		}
-		n := m.beginBy(by, true)
+		n := m.beginBy(by, actPublish1)
 		ctx, cancel := context.WithCancel(context.Background())
-		m.cancels = append(m.cancels, cancel)
+		m.cancels = append(m.cancels, cancellation{cancel, n, 0})
 		go func() { _, err := c.Publish(ctx, packet("t", strconv.Itoa(n), 1)); m.end(n, err) }()
 	case actSeries: // so quick, one after the other, that they write by themselves and read their own answers
 		ctx, cancel := context.WithCancel(context.Background())
-		m.cancels = append(m.cancels, cancel)
 		m.callers++
 		by := m.callers
+		m.cancels = append(m.cancels, cancellation{cancel, 0, by})
 		go func() {
 			for range 17 + a.B%32 {
-				n := m.beginBy(by, true)
+				n := m.beginBy(by, actPublish1)
 				_, err := c.Publish(ctx, packet("t", strconv.Itoa(n), 1))
 				m.end(n, err)
 			}
 		}()
 	case actCancel:
 		if len(m.cancels) > 0 {
-			m.cancels[0]()
-			m.cancels = m.cancels[1:]
+			i := 0
+			if a.B%3 > 0 {
+				i = len(m.cancels) - 1
+			}
+			c := m.cancels[i]
+			m.cancels = slices.Delete(m.cancels, i, i+1)
+			m.mu.Lock()
+			m.chosen[c.n], m.abandoned[c.by] = true, c.by > 0
+			m.mu.Unlock()
+			c.end()
 		}
 	case actSubscribe:
-		n, f := m.begin(false), fmt.Sprint("f", a.A%modelFilters)
-		c.SubscribeAsync(filters(nil, f)).OnDone(func(_ *awsiot.SubackPacket, err error) {
+		n, f := m.begin(a.Kind), fmt.Sprint("f", a.A%modelFilters)
+		m.mu.Lock()
+		m.filter[n] = f
+		m.mu.Unlock()
+		p := filters(nil, f)
+		p.UserProperties = []awsiot.UserProperty{{Name: "n", Value: strconv.Itoa(n)}}
+		c.SubscribeAsync(p).OnDone(func(_ *awsiot.SubackPacket, err error) {
 			m.end(n, err)
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -252,9 +218,13 @@ func (m *model) step(a action) {
 		})
 		m.note(f, n)
 	case actUnsubscribe:
-		n, f := m.begin(false), fmt.Sprint("f", a.A%modelFilters)
+		n, f := m.begin(a.Kind), fmt.Sprint("f", a.A%modelFilters)
+		m.mu.Lock()
+		m.filter[n] = f
+		m.mu.Unlock()
 		m.note(f, n)
-		c.UnsubscribeAsync(&awsiot.UnsubscribePacket{TopicFilters: []string{f}}).OnDone(func(_ *awsiot.UnsubackPacket, err error) {
+		p := &awsiot.UnsubscribePacket{TopicFilters: []string{f}, UserProperties: []awsiot.UserProperty{{Name: "n", Value: strconv.Itoa(n)}}}
+		c.UnsubscribeAsync(p).OnDone(func(_ *awsiot.UnsubackPacket, err error) {
 			m.end(n, err)
 			m.mu.Lock()
 			defer m.mu.Unlock()
@@ -264,7 +234,7 @@ func (m *model) step(a action) {
 		})
 	case actAcks:
 		m.mu.Lock()
-		m.acks = a.A % 4
+		m.acks = a.A % numModes
 		m.mu.Unlock()
 	case actCut:
 		m.w.net.CutAll()
@@ -282,8 +252,24 @@ func (m *model) step(a action) {
 		m.w.net.CutAll()
 	case actPass:
 		pass(time.Duration(a.B%8000) * time.Millisecond)
+	case actWrap: // the next identifiers are those that are open
+		if !m.wrapped {
+			m.wrapped = true
+			awsiot.GrantIDs(c, 65535-1-a.A)
+		}
 	case actStop:
+		m.mu.Lock()
+		m.stopping = true
+		for n := range m.calls {
+			if m.ends[n+1] == 0 {
+				m.stopped[n+1] = true
+			}
+		}
+		m.mu.Unlock()
 		_ = c.Stop(context.Background(), nil)
+		m.mu.Lock()
+		m.stopping = false
+		m.mu.Unlock()
 	case actStart:
 		if err := c.Start(); err != nil {
 			m.mu.Lock()
@@ -310,6 +296,7 @@ func (m *model) check() {
 	synctest.Wait()
 	s := m.w.client.Stats()
 	turns, _ := awsiot.Leads(m.w.client)
+	connected := m.w.client.State() == awsiot.StateConnected
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.leads = max(m.leads, turns)
@@ -322,6 +309,13 @@ func (m *model) check() {
 		s.Reconnects != m.reconnects || s.InboundDropped != 0 {
 		m.problem("Stats has %+v, with %d reconnects", s, m.reconnects)
 	}
+	window := 0
+	if m.cur != nil {
+		window = m.cur.window
+	}
+	if waiting := s.IncompleteOperationCount - s.UnackedOperationCount; connected && waiting > 0 && window < m.window {
+		m.problem("%d operations wait, and %d of %d places of the window are taken", waiting, window, m.window)
+	}
 	for n, k := range m.ends {
 		if k != 1 {
 			m.problem("operation %d has ended %d times", n, k)
@@ -330,7 +324,7 @@ func (m *model) check() {
 }
 
 // finish heals everything, and checks what must hold in the end.
-func (m *model) finish(policy awsiot.OfflineQueueBehavior) {
+func (m *model) finish() {
 	m.step(action{actAcks, 0, 0})
 	m.step(action{actStart, 1, 0})
 	pass(5 * time.Minute) // delays, timeouts, late acknowledgements
@@ -347,16 +341,6 @@ func (m *model) finish(policy awsiot.OfflineQueueBehavior) {
 	if len(m.ends) != m.calls {
 		m.problem("%d of %d operations have ended", len(m.ends), m.calls)
 	}
-	for n, err := range m.err {
-		switch {
-		case err == nil && m.qos1[n] && !m.received[n]:
-			m.problem("publish %d was acknowledged and never received", n)
-		case err == nil, errors.Is(err, awsiot.ErrStopped), errors.Is(err, awsiot.ErrAckTimeout), errors.Is(err, context.Canceled):
-		case errors.Is(err, awsiot.ErrOffline) && (!m.qos1[n] || policy == awsiot.FailAll):
-		default:
-			m.problem("operation %d: %v", n, err)
-		}
-	}
 	for f := range m.wanted {
 		if !m.subs[f] {
 			m.problem("the broker does not have the subscription %s", f)
@@ -371,14 +355,17 @@ func (m *model) finish(policy awsiot.OfflineQueueBehavior) {
 }
 
 // run plays one random life in a bubble, and returns what went wrong.
-func (m *model) run(t *testing.T, policy awsiot.OfflineQueueBehavior, serial bool, actions []action) {
-	m.subs, m.received, m.conns = map[string]bool{}, map[int]bool{}, map[*peer]*modelConn{}
-	m.ends, m.err, m.qos1, m.by = map[int]int{}, map[int]error{}, map[int]bool{}, map[int]int{}
+func (m *model) run(t *testing.T, serial bool, actions []action) {
+	m.subs, m.received, m.conns = map[string]bool{}, map[int]arrival{}, map[*peer]*modelConn{}
+	m.ends, m.kind, m.by, m.first = map[int]int{}, map[int]int{}, map[int]int{}, map[int]int{}
+	m.filter, m.in = map[int]string{}, map[int]int{}
+	m.stopped, m.chosen, m.abandoned = map[int]bool{}, map[int]bool{}, map[int]bool{}
 	m.wanted, m.unwanted, m.latest = map[string]bool{}, map[string]bool{}, map[string]int{}
 	m.w = newWorld(t, func(o *awsiot.ClientOptions) {
 		rejoin(o)
-		o.AckTimeout, o.KeepAlive = 5*time.Second, 20*time.Second
-		o.OfflineQueue.Behavior, o.SerialCallbacks = policy, serial
+		o.AckTimeout, o.KeepAlive = modelTimeout, 20*time.Second
+		o.MinReconnectDelay, o.MaxReconnectDelay, o.MinConnectedTimeToResetReconnectDelay = 10*time.Millisecond, 2*time.Second, time.Second
+		o.OfflineQueue.Behavior, o.SerialCallbacks = m.policy, serial
 		o.Logger = slog.New(newStateLog(t))
 		o.OnConnectionSuccess = func(*awsiot.ConnectionSuccess) {
 			m.mu.Lock()
@@ -398,32 +385,82 @@ func (m *model) run(t *testing.T, policy awsiot.OfflineQueueBehavior, serial boo
 		m.step(a)
 		m.check()
 	}
-	m.finish(policy)
+	m.finish()
 }
 
-// TestModel plays random operations, cuts, lost sessions, lost, doubled and late
+// kinds are the actions of a single step, as often as they are drawn.
+var kinds = slices.Concat(slices.Repeat([]int{actPublish1, actPass}, 5), slices.Repeat([]int{actPublishBlocking, actCut, actAcks, actSubscribe}, 3),
+	slices.Repeat([]int{actPublish0, actSeries, actCancel, actUnsubscribe, actCutInside, actLoseSession, actStart}, 2), []int{actRefuse, actStop})
+
+// drawScene draws a few steps: one of any kind, or publishes whose acknowledgements are lost or late or
+// doubled, mostly with the end of the connection, and perhaps of the session, behind them.
+func drawScene(t *rapid.T) (list []action) {
+	kind := func(kinds ...int) {
+		list = append(list, action{rapid.SampledFrom(kinds).Draw(t, "kind"), rapid.IntRange(0, 11).Draw(t, "a"), rapid.IntRange(0, 1<<16).Draw(t, "b")})
+	}
+	if rapid.IntRange(0, 2).Draw(t, "scene") < 2 {
+		kind(kinds...)
+		return list
+	}
+	kind(actAcks)
+	list[0].A = rapid.SampledFrom([]int{fateLost, fateLost, fateLate, fateDoubled, fateMixed}).Draw(t, "mode")
+	for range rapid.IntRange(1, 6).Draw(t, "publishes") {
+		kind(actPublish1, actPublish1, actPublishBlocking, actPublishBlocking, actCancel, actSubscribe)
+	}
+	kind(actCut, actCut, actCutInside, actLoseSession, actPass)
+	kind(actPass)
+	return list
+}
+
+// checks makes rapid run n checks in t, unless the command line says how many.
+func checks(t *testing.T, n int) {
+	const name = "rapid.checks"
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	if given {
+		return
+	}
+	before := flag.Lookup(name).Value.String()
+	if err := flag.Set(name, strconv.Itoa(n)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = flag.Set(name, before) })
+}
+
+// TestModel plays random operations, cuts, lost sessions, lost, doubled, late and stale
 // acknowledgements, Stop and Start against a broker that records: every operation ends exactly
-// once, the wire has the order of the calls, nothing is lost at QoS 1 while the policy allows,
-// the window and the identifiers are respected, the counters are right, subscriptions that
-// were granted are there in the end, and others are not, and only transitions of the table are seen.
+// once, with an error only for a reason that the model knows, the wire has the order of the calls,
+// nothing is lost at QoS 1 while the policy allows, the window and the identifiers are respected and
+// what may be sent is, the counters are right, subscriptions that were granted are there in the end,
+// and others are not, and only transitions of the table are seen.
 func TestModel(t *testing.T) {
-	step := rapid.Custom(func(t *rapid.T) action {
-		return action{rapid.IntRange(0, numActions-1).Draw(t, "kind"), rapid.IntRange(0, 11).Draw(t, "a"), rapid.IntRange(0, 1<<16).Draw(t, "b")}
-	})
-	var inline, leads int64
+	const runs = 1000
+	checks(t, runs)
+	var inline, leads, played int64
+	var counts modelCounts
 	rapid.Check(t, func(rt *rapid.T) {
-		policy := rapid.SampledFrom(policies).Draw(rt, "policy")
+		m := &model{policy: rapid.SampledFrom(policies).Draw(rt, "policy"), seed: rapid.Uint64().Draw(rt, "seed")}
 		serial := rapid.Bool().Draw(rt, "serial")
-		actions := rapid.SliceOfN(step, 10, 100).Draw(rt, "actions")
-		m := &model{}
-		synctest.Test(t, func(t *testing.T) { m.run(t, policy, serial, actions) })
+		actions := slices.Concat(rapid.SliceOfN(rapid.Custom(drawScene), 5, 50).Draw(rt, "scenes")...)
+		if rapid.IntRange(0, 9).Draw(rt, "wrap") == 0 {
+			at := rapid.IntRange(0, len(actions)).Draw(rt, "at")
+			lost := action{rapid.SampledFrom([]int{actSubscribe, actUnsubscribe, actPublish1}).Draw(rt, "lost"), 1, 0}
+			actions = slices.Insert(actions, at, action{actPass, 1, 2500}, action{actAcks, fateLost, 0}, lost,
+				action{actPass, 1, 6000}, action{actWrap, rapid.IntRange(0, 3).Draw(rt, "a"), 0}, lost, action{actPublish1, 1, 0}, lost)
+		}
+		synctest.Test(t, func(t *testing.T) { m.run(t, serial, actions) })
 		if len(m.problems) > 0 {
 			rt.Fatalf("%d problems: %v", len(m.problems), m.problems[:min(3, len(m.problems))])
 		}
-		inline, leads = inline+m.inline.Load(), leads+int64(m.leads)
+		inline, leads, played = inline+m.inline.Load(), leads+int64(m.leads), played+1
+		counts.add(m.counts)
 	})
-	if inline == 0 || leads == 0 {
-		t.Errorf("%d publishes wrote by themselves, and %d read their own answers: the runs do not cover these", inline, leads)
+	t.Logf("%d runs, %+v; %d publishes wrote by themselves, and at least %d read their own answers", played, counts, inline, leads)
+	if t.Failed() || played < runs {
+		return // who asks for fewer does not ask for the cover
 	}
-	t.Logf("%d publishes wrote by themselves, and at least %d read their own answers", inline, leads)
+	c := counts
+	if min(inline, leads) == 0 || min(c.lost, c.doubled, c.late, c.dup, c.timeouts) < 200 || min(c.stale, c.unknown) < 50 {
+		t.Error("the runs do not cover what they are for")
+	}
 }

@@ -174,14 +174,16 @@ func TestSubscriptionIdentifiers(t *testing.T) {
 	}
 }
 
-// TestSharedSubscriptions: each message reaches one member of the group.
+// TestSharedSubscriptions: each message reaches one member of the group, all of them the last one that is left.
 func TestSharedSubscriptions(t *testing.T) {
 	b := startBroker(t)
 	const n = 100
 	got := make(chan string, 2*n)
 	var members [2]atomic.Int32
+	var clients [2]*awsiot.Client
 	for i := range members {
 		c := client(t, b.plain(fmt.Sprint("member", i)))
+		clients[i] = c
 		_, err := c.Subscribe(bounded(t), &awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{{TopicFilter: "$share/group/s/#", QoS: awsiot.AtLeastOnce,
 			Handler: func(m *awsiot.Message) { members[i].Add(1); got <- string(m.Payload) }}}})
 		if err != nil {
@@ -205,6 +207,17 @@ func TestSharedSubscriptions(t *testing.T) {
 		if members[i].Load() == 0 {
 			t.Errorf("member %d got nothing", i)
 		}
+	}
+	if _, err := clients[0].Unsubscribe(bounded(t), &awsiot.UnsubscribePacket{TopicFilters: []string{"$share/group/s/#"}}); err != nil {
+		t.Fatal(err)
+	}
+	before := members[1].Load()
+	for range 4 {
+		publish(t, sender, "s/1", "to the other")
+		next(t, got)
+	}
+	if n := members[1].Load() - before; n != 4 {
+		t.Errorf("the member that stayed got %d of 4", n)
 	}
 }
 
