@@ -70,7 +70,7 @@ func TestBlockingPublish(t *testing.T) {
 				var re *awsiot.ReasonError
 				switch {
 				case errors.As(tt.want, &re):
-					if err == nil || err.Error() != tt.want.Error() {
+					if got, ok := errors.AsType[*awsiot.ReasonError](err); !ok || got.Error() != re.Error() {
 						t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
 					}
 				case !errors.Is(err, tt.want):
@@ -161,7 +161,7 @@ func TestSubscribePartlyRefused(t *testing.T) {
 		if ack == nil || len(ack.Codes) != 3 || ack.Codes[1] != awsiot.ReasonNotAuthorized {
 			t.Fatalf("%+v", ack)
 		}
-		want := "awsiot: subscribe \"b\": not authorized (0x87)\nawsiot: subscribe \"c\": topic filter invalid (0x8F)"
+		want := "awsiot: subscribe \"b\": not authorized (0x87)\nawsiot: subscribe \"c\": topic filter invalid (0x8F); hint: the policy may not allow iot:Subscribe to this filter"
 		if err == nil || err.Error() != want {
 			t.Errorf("got %v", err)
 		}

@@ -105,7 +105,7 @@ func TestFeatureReasonCodes(t *testing.T) {
 		{"PUBACK, refused", iotlocal.Rule{Type: iotlocal.PUBACK, Action: iotlocal.Reject, Code: 0x97}, func(n *node) (awsiot.ReasonCode, error) {
 			r, err := n.Publish(within(time.Minute), packet("t", "x", 1))
 			return r.Code, err
-		}, awsiot.ReasonQuotaExceeded, `awsiot: publish "t": quota exceeded (0x97)`},
+		}, awsiot.ReasonQuotaExceeded, `awsiot: publish "t": quota exceeded (0x97); hint: throttled: send less often, or set FlowControl to FlowControlAWS`},
 		{"SUBACK, granted less", iotlocal.Rule{Type: iotlocal.SUBACK, Action: iotlocal.Reject, Code: 0}, func(n *node) (awsiot.ReasonCode, error) {
 			a, err := n.Subscribe(within(time.Minute), filters(nil, "f"))
 			return a.Codes[0], err
@@ -113,7 +113,7 @@ func TestFeatureReasonCodes(t *testing.T) {
 		{"SUBACK, refused", iotlocal.Rule{Type: iotlocal.SUBACK, Action: iotlocal.Reject, Code: 0x87}, func(n *node) (awsiot.ReasonCode, error) {
 			a, err := n.Subscribe(within(time.Minute), filters(nil, "f"))
 			return a.Codes[0], err
-		}, awsiot.ReasonNotAuthorized, `awsiot: subscribe "f": not authorized (0x87)`},
+		}, awsiot.ReasonNotAuthorized, `awsiot: subscribe "f": not authorized (0x87); hint: the policy may not allow iot:Subscribe to this filter`},
 		{"UNSUBACK, none existed", iotlocal.Rule{Type: iotlocal.PINGRESP, Action: iotlocal.Pass}, func(n *node) (awsiot.ReasonCode, error) {
 			a, err := n.Unsubscribe(within(time.Minute), &awsiot.UnsubscribePacket{TopicFilters: []string{"f"}})
 			return a.Codes[0], err

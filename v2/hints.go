@@ -1,6 +1,7 @@
 package awsiot
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -20,6 +21,35 @@ type hinted struct {
 
 func (h *hinted) Error() string { return h.error.Error() + "; hint: " + h.hint }
 func (h *hinted) Unwrap() error { return h.error }
+
+// hintedList is a list of errors, each of which errors.As finds, with one hint for all.
+type hintedList struct {
+	errs []error
+	hint string
+}
+
+func (h *hintedList) Error() string   { return errors.Join(h.errs...).Error() + "; hint: " + h.hint }
+func (h *hintedList) Unwrap() []error { return h.errs }
+
+// refusals joins the refusals of one packet, with the hints that they have.
+func refusals(errs []error) error {
+	var hints []string
+	for _, err := range errs {
+		if re, ok := errors.AsType[*ReasonError](err); ok {
+			if hint := re.hint(); hint != "" && !slices.Contains(hints, hint) {
+				hints = append(hints, hint)
+			}
+		}
+	}
+	hint := strings.Join(hints, "; ")
+	switch {
+	case len(errs) == 1:
+		return withHint(errs[0], hint)
+	case len(errs) == 0 || hint == "":
+		return errors.Join(errs...)
+	}
+	return &hintedList{errs, hint}
+}
 
 // withHint adds a hint to err, if there is one and it has none yet.
 func withHint(err error, hint string) error {
@@ -57,13 +87,16 @@ func (o *ClientOptions) connectHint(err error) string {
 	case errors.As(err, &unknown):
 		return "CAFile must hold the authority that signed the broker's certificate (AWS IoT Core: AmazonRootCA1.pem, and an endpoint with -ats)"
 	case errors.As(err, &reason):
-		return reason.Code.hint()
+		return reason.hint()
+	case o.Port == 443 && awsNamed && o.TLSConfig != nil && o.TLSConfig.NextProtos != nil && !slices.Contains(o.TLSConfig.NextProtos, alpnMQTT) &&
+		!errors.Is(err, context.DeadlineExceeded):
+		return "on port 443 AWS IoT Core wants the ALPN name " + alpnMQTT + ": leave TLSConfig.NextProtos nil, or put it in"
+	case errors.As(err, &remote) && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "no application protocol"):
+		return "the broker does not know the ALPN name that was offered, and may want " + alpnMQTT + ", or none: see TLSConfig.NextProtos and Port"
 	case errors.As(err, &remote) && remote.Op == "remote error": // so crypto/tls marks an alert; with TLS 1.3 it comes after the handshake
 		return "the broker does not take the TLS handshake: the client's certificate may be missing, expired, not active, or of an authority that the broker does not know"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens on that port"
-	case o.Port == 443 && awsNamed && o.TLSConfig != nil && len(o.TLSConfig.NextProtos) > 0 && !slices.Contains(o.TLSConfig.NextProtos, alpnMQTT):
-		return "on port 443 AWS IoT Core wants the ALPN name " + alpnMQTT + ": leave TLSConfig.NextProtos empty, or put it in"
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET):
 		if o.Port == 443 {
 			return "the certificate may not be registered or active, its policy may not allow iot:Connect for this client id, or port 443 needs the ALPN name " + alpnMQTT
@@ -73,12 +106,15 @@ func (o *ClientOptions) connectHint(err error) string {
 	return ""
 }
 
-// hint says what a reason code of CONNACK or DISCONNECT probably means.
-func (r ReasonCode) hint() string {
-	switch r {
+// hint says what the broker's code probably means.
+func (e *ReasonError) hint() string {
+	switch e.Code {
 	case ReasonSessionTakenOver:
 		return "another connection uses the same client id; every device needs its own"
 	case ReasonNotAuthorized:
+		if action := policyAction(e.Op); action != "" {
+			return "the policy may not allow " + action
+		}
 		return "the policy of the certificate does not allow it: look for iot:Connect with this client id, iot:Publish, iot:Subscribe and iot:Receive"
 	case ReasonBadUsernameOrPassword:
 		return "check Username, Password and the authorizer; credentials may have run out"
@@ -94,25 +130,62 @@ func (r ReasonCode) hint() string {
 	return ""
 }
 
+// policyAction returns the action that a policy of AWS IoT Core has to allow for op, if it is one alone.
+func policyAction(op string) string {
+	switch op {
+	case "connect":
+		return "iot:Connect with this client id"
+	case "publish":
+		return "iot:Publish on this topic"
+	case "subscribe":
+		return "iot:Subscribe to this filter"
+	}
+	return ""
+}
+
+// lastSent is the last thing that was written and not answered.
+type lastSent struct {
+	kind  opKind
+	topic string
+	at    time.Duration
+}
+
+// lastSent returns it; what the end of the connection overtook does not count. mu is held.
+func (l *link) lastSent() (s lastSent, ok bool) {
+	var end uint64
+	if z := &l.last0; z.end > 0 && z.end <= l.written {
+		s, ok, end = lastSent{opPublish0, z.topic, z.at}, true, z.end
+	}
+	id, o, has := l.c.table.Last()
+	for has && o.end > l.written {
+		id, o, has = l.c.table.Prev(id)
+	}
+	if has && o.end > end {
+		s, ok = lastSent{o.kind, o.topic(), o.sent}, true
+	}
+	return s, ok
+}
+
 // lossHint says why the broker probably closed the connection without a word: it does that when
 // a policy denies what came last. mu is held.
 func (l *link) lossHint(err error) string {
-	if r, ok := ReasonOf(err); ok {
-		return r.hint()
+	reset := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	if re, ok := errors.AsType[*ReasonError](err); ok {
+		return re.hint()
 	}
-	if !errors.Is(err, io.ErrUnexpectedEOF) { // a reset is the network's
+	if !reset && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return ""
 	}
-	_, o, ok := l.c.table.Last()
-	for ok && o.end > l.written { // the broker has not seen it
-		_, o, ok = l.c.table.Prev(o.id)
-	}
-	if !ok || l.c.clock()-o.sent > 5*time.Second {
+	last, ok := l.lastSent()
+	if !ok || l.c.clock()-last.at > 5*time.Second {
 		return ""
 	}
-	action := "iot:Publish"
-	if o.kind == opSubscribe {
-		action = "iot:Subscribe"
+	hint := fmt.Sprintf("closed right after %s %q was sent, the last packet that went out: ", last.kind, last.topic)
+	if reset {
+		hint = fmt.Sprintf("the network, or the broker, which may have closed because of %s %q, the last packet that went out: ", last.kind, last.topic)
 	}
-	return fmt.Sprintf("closed right after %s %q was sent: the policy may not allow %s, or the packet breaks a limit of the broker", o.kind, o.topic(), action)
+	if action := policyAction(last.kind.String()); action != "" {
+		return hint + "the policy may not allow " + action + ", or the packet breaks a limit of the broker"
+	}
+	return hint + "the packet may break a limit of the broker"
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+	"github.com/portage-iot/awsiot/internal/memnet"
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
@@ -35,12 +36,37 @@ func TestHintsOfLoss(t *testing.T) {
 			w.client.PublishFunc(packet("secret/topic", "x", awsiot.AtLeastOnce), nil)
 			expect[*packets.Publish](p)
 			_ = p.conn.Close()
-		}, `hint: closed right after publish "secret/topic" was sent: the policy may not allow iot:Publish`},
+		}, `hint: closed right after publish "secret/topic" was sent, the last packet that went out: the policy may not allow iot:Publish on this topic, or`},
+		{"closed right after a QoS 0 publish", func(w *world, p *peer) {
+			w.client.PublishFunc(packet("good/q1", "x", awsiot.AtLeastOnce), nil)
+			w.client.PublishFunc(packet("bad/q0", "x", awsiot.AtMostOnce), nil)
+			expect[*packets.Publish](p)
+			expect[*packets.Publish](p)
+			_ = p.conn.Close()
+		}, `hint: closed right after publish "bad/q0" was sent`},
+		{"closed right after a blocking QoS 0 publish", func(w *world, p *peer) {
+			go func() { _, _ = w.client.Publish(context.Background(), packet("bad/q0", "x", awsiot.AtMostOnce)) }()
+			expect[*packets.Publish](p)
+			synctest.Wait()
+			_ = p.conn.Close()
+		}, `hint: closed right after publish "bad/q0" was sent`},
+		{"closed right after a QoS 1 publish behind one of QoS 0", func(w *world, p *peer) {
+			w.client.PublishFunc(packet("good/q0", "x", awsiot.AtMostOnce), nil)
+			w.client.PublishFunc(packet("bad/q1", "x", awsiot.AtLeastOnce), nil)
+			expect[*packets.Publish](p)
+			expect[*packets.Publish](p)
+			_ = p.conn.Close()
+		}, `hint: closed right after publish "bad/q1" was sent`},
+		{"closed right after an unsubscribe", func(w *world, p *peer) {
+			w.client.UnsubscribeAsync(&awsiot.UnsubscribePacket{TopicFilters: []string{"u/x"}})
+			expect[*packets.Unsubscribe](p)
+			_ = p.conn.Close()
+		}, `hint: closed right after unsubscribe "u/x" was sent, the last packet that went out: the packet may break a limit of the broker`},
 		{"closed right after a subscribe", func(w *world, p *peer) {
 			w.client.SubscribeAsync(filters(nil, "secret/#"))
 			expect[*packets.Subscribe](p)
 			_ = p.conn.Close()
-		}, `hint: closed right after subscribe "secret/#" was sent: the policy may not allow iot:Subscribe`},
+		}, `hint: closed right after subscribe "secret/#" was sent, the last packet that went out: the policy may not allow iot:Subscribe to this filter, or`},
 		{"taken over", func(_ *world, p *peer) {
 			p.send(&packets.Disconnect{ReasonCode: 0x8E, Properties: &packets.Properties{}})
 		}, "session taken over (0x8E); hint: another connection uses the same client id"},
@@ -50,6 +76,12 @@ func TestHintsOfLoss(t *testing.T) {
 		{"cut right after a publish", func(w *world, p *peer) {
 			w.client.PublishFunc(packet("t", "x", awsiot.AtLeastOnce), nil)
 			expect[*packets.Publish](p)
+			p.cut()
+		}, `connection reset by peer; hint: the network, or the broker, which may have closed because of publish "t", the last packet that went out: the policy may not allow iot:Publish`},
+		{"cut long after a publish", func(w *world, p *peer) {
+			w.client.PublishFunc(packet("t", "x", awsiot.AtLeastOnce), nil)
+			expect[*packets.Publish](p)
+			time.Sleep(time.Minute)
 			p.cut()
 		}, "connection reset by peer"},
 		{"long after a publish", func(w *world, p *peer) {
@@ -70,6 +102,74 @@ func TestHintsOfLoss(t *testing.T) {
 				t.Errorf("%s: got %v", tt.name, err)
 			}
 			go func() { _, _ = w.ln.Accept() }()
+		})
+	}
+}
+
+// A refusal says what to try, in the error of the operation as well: throttling, and the one action of the policy.
+func TestHintsOfRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		p := w.start()
+		for _, tt := range []struct {
+			code byte
+			want string
+		}{{0x97, "; hint: throttled: "}, {0x96, "; hint: throttled: "}, {0x87, "; hint: the policy may not allow iot:Publish on this topic"}, {0x83, ""}} {
+			f := w.client.PublishAsync(packet("t", "", 1))
+			p.send(puback(expect[*packets.Publish](p).PacketID, tt.code))
+			_, err := f.Wait(context.Background())
+			re, ok := errors.AsType[*awsiot.ReasonError](err)
+			if !ok || re.Topic != "t" || byte(re.Code) != tt.code || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hint") != (tt.want != "") {
+				t.Errorf("PUBACK 0x%02X: %v", tt.code, err)
+			}
+		}
+		f := w.client.SubscribeAsync(filters(nil, "a", "b", "c", "d"))
+		p.send(suback(expect[*packets.Subscribe](p).PacketID, 0x97, 0x87, 1, 0x87))
+		_, err := f.Wait(context.Background())
+		list, ok := err.(interface{ Unwrap() []error })
+		if !ok || len(list.Unwrap()) != 3 {
+			t.Fatalf("SUBACK: %v is not a list of three", err)
+		}
+		for i, topic := range []string{"a", "b", "d"} {
+			if re, ok := list.Unwrap()[i].(*awsiot.ReasonError); !ok || re.Topic != topic {
+				t.Errorf("SUBACK: %v, want the one of %s", list.Unwrap()[i], topic)
+			}
+		}
+		for _, want := range []string{"throttled: send less", "the policy may not allow iot:Subscribe to this filter"} {
+			if strings.Count(err.Error(), want) != 1 {
+				t.Errorf("SUBACK: %v, want %q once", err, want)
+			}
+		}
+	})
+}
+
+// Port 443 of an AWS endpoint wants an ALPN name, and a hint says so whatever the failure looks like.
+func TestHintOfMissingALPN(t *testing.T) {
+	for _, protos := range [][]string{{"h2"}, {}} {
+		synctest.Test(t, func(t *testing.T) {
+			const name = "x-ats.iot.eu-west-1.amazonaws.com"
+			ca, cert := selfMade(t, name, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+			nw := &memnet.Network{}
+			ln, err := nw.Listen(name + ":443")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			go func() {
+				conn, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				s := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"x-amzn-mqtt-ca"}})
+				_ = s.Handshake()
+				_ = conn.Close() // as the service does without the name
+			}()
+			c := awsiot.NewClient(awsiot.ClientOptions{Endpoint: name, ClientID: "c", Auth: awsiot.TLS(), CAPEM: ca,
+				TLSConfig: &tls.Config{NextProtos: protos}, Dialer: nw.Dial})
+			defer c.Close()
+			if err := c.StartAndWait(context.Background()); err == nil || !strings.Contains(err.Error(), "wants the ALPN name x-amzn-mqtt-ca: leave TLSConfig.NextProtos nil") {
+				t.Errorf("%q: %v", protos, err)
+			}
 		})
 	}
 }

@@ -264,7 +264,7 @@ func (c *Client) puback(a *ackEntry) error {
 	var err error
 	switch {
 	case res.Code.IsError():
-		err = &ReasonError{Op: "publish", Topic: o.topic(), Code: res.Code, Reason: res.Reason, UserProperties: res.UserProperties}
+		err = refusals([]error{&ReasonError{Op: "publish", Topic: o.topic(), Code: res.Code, Reason: res.Reason, UserProperties: res.UserProperties}})
 	case res.Code != ReasonSuccess && res.Code != ReasonNoMatchingSubscribers:
 		err = opError("publish", o.topic(), protocolError(&wire.Error{Code: wire.CodeProtocolError, Packet: "PUBACK", Problem: "illegal code " + res.Code.String()}))
 	}

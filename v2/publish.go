@@ -186,6 +186,7 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 		return false, nil
 	}
 	o.phase, o.end = phaseSent, l.end
+	l.last0 = lastLoose{p.Topic, l.end, l.batchStart}
 	l.pend = append(l.pend, o)
 	return false, nil
 }
@@ -206,6 +207,7 @@ func (c *Client) publishLoose(p *PublishPacket, done func(PublishResult, error))
 	}
 	l.out = wire.AppendPublish(l.out, p.Topic, 0, p.Retain, false, 0, props, p.Payload)
 	l.end += uint64(size)
+	l.last0 = lastLoose{p.Topic, l.end, l.batchStart}
 	if done != nil {
 		l.told = append(l.told, told{done, p.Topic, l.end})
 	}

@@ -261,6 +261,7 @@ func (c *Client) send(l *link, o *operation) {
 		return
 	}
 	o.phase, o.end = phaseSent, l.end
+	l.last0 = lastLoose{o.topic(), l.end, l.batchStart}
 	l.pend = append(l.pend, o)
 }
 

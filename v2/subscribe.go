@@ -2,7 +2,6 @@ package awsiot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -310,15 +309,7 @@ func (o *operation) verdict(bytes []byte, reason string, user []UserProperty) (c
 			errs = append(errs, &ReasonError{Op: o.kind.String(), Topic: name, Code: code, Reason: reason, UserProperties: user})
 		}
 	}
-	return codes, joined(errs)
-}
-
-// joined is errors.Join that leaves a single error as it is.
-func joined(errs []error) error {
-	if len(errs) == 1 {
-		return errs[0]
-	}
-	return errors.Join(errs...)
+	return codes, refusals(errs)
 }
 
 // noteLateAck logs an acknowledgement that nothing waits for: a doubled one, or one for a

@@ -147,7 +147,7 @@ func TestResubscribeRefused(t *testing.T) {
 		synctest.Wait()
 		list := w.events.take()[2:]
 		slices.Sort(list) // messages and events are two lanes
-		equal(t, "events", list, []string{"a got 1", "c got 3", `resubscribed [a b c]: awsiot: subscribe "b": not authorized (0x87)`})
+		equal(t, "events", list, []string{"a got 1", "c got 3", `resubscribed [a b c]: awsiot: subscribe "b": not authorized (0x87); hint: the policy may not allow iot:Subscribe to this filter`})
 		p.cut()
 		p, _ = w.accept(nil)
 		equal(t, "next connection", p.take(1), []string{"sub[a c]"})

@@ -16,6 +16,13 @@ type told struct {
 	end   uint64 // link.end behind its last byte
 }
 
+// lastLoose is a QoS 0 publish in out.
+type lastLoose struct {
+	topic string
+	end   uint64 // link.end behind its last byte
+	at    time.Duration
+}
+
 // looseCount is a number of operations and their bytes.
 type looseCount struct{ n, bytes uint64 }
 
