@@ -251,7 +251,7 @@ func everyPacket(t testing.TB) map[string][]byte {
 // Malformed packets, every truncation of every packet: as bytes that end, and as a packet whose
 // length says so. No panic; nothing half is delivered; the end of the connection is one event; a
 // packet that is malformed gets the DISCONNECT of its fault, 0x81 or 0x82. (The decoder's fuzz
-// targets and what it allocates: v2/internal/wire and FuzzBroker.)
+// targets and what it allocates: v2/internal/wire and FuzzBroker; a million random inputs: TestFault16Random there.)
 func TestFault16Truncations(t *testing.T) {
 	refused := 0
 	for name, whole := range everyPacket(t) {
