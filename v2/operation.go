@@ -50,6 +50,7 @@ type operation struct {
 	accepted time.Duration // with Trace or an expiry: when it was accepted
 	alias    uint16        // PublishPacket.TopicAlias
 	size     int           // of the encoded packet
+	name     string        // publish: the topic; "" also where it came from the store
 	buf      []byte        // publish: the encoded packet, for the queue and for sending again
 	sub      *subscribeOp  // subscribe and unsubscribe
 
@@ -136,6 +137,9 @@ func (o *operation) reset() {
 func (o *operation) topic() string {
 	if o.sub != nil {
 		return o.sub.topic()
+	}
+	if o.name != "" {
+		return o.name
 	}
 	var p wire.InPublish
 	if f, _, err := wire.Next(o.buf, 0); err == nil && f.Raw != nil {

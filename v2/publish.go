@@ -155,6 +155,7 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 	if p.QoS == AtLeastOnce {
 		o.kind = opPublish1
 	}
+	o.name = p.Topic
 	props := p.properties()
 	o.size = wire.PublishSize(len(p.Topic), byte(p.QoS), props, len(p.Payload))
 	if p.TopicAlias != nil {

@@ -21,12 +21,13 @@ type Store interface {
 // and Stop and Close release.
 //
 // What it keeps: every QoS 1 publish from its acceptance to its acknowledgement, and, with
-// KeepAll, QoS 0 publishes that are accepted without a connection. What a stopped client accepts is written at the
-// next Start. They survive the death of the
-// process (of the machine only as far as the operating system had written them). Start sends what it finds, before
-// anything else, as new messages: a message that was on its way may arrive twice. Operations that end
-// with ErrStopped or ErrClosed stay in the store, for the next Start. Subscribes are not kept: their handlers cannot be. What Start finds counts
-// against MaxOperations and MaxBytes as other operations do: with DropOldest, a publish that finds the queue above them makes room.
+// KeepAll, QoS 0 publishes that are accepted without a connection. What a stopped client accepts
+// is written at the next Start. They survive the death of the process (of the machine only as far
+// as the operating system had written them). Start sends what it finds, before anything else, as
+// new messages: a message that was on its way may arrive twice. Operations that end with
+// ErrStopped or ErrClosed stay in the store, for the next Start. Subscribes are not kept: their
+// handlers cannot be. What Start finds counts against MaxOperations and MaxBytes as other
+// operations do: with DropOldest, a publish that finds the queue above them makes room.
 //
 // Errors: Start returns one that wraps ErrStoreLocked when another client or process has the
 // directory, and one that names the file when it cannot be read or written. A publish is refused
