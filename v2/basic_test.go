@@ -3,11 +3,14 @@ package awsiot_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+	"github.com/portage-iot/awsiot/iotlocal"
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
@@ -110,6 +113,7 @@ func TestPublishContext(t *testing.T) {
 	})
 }
 
+// Upstream group "pub/sub": subscribe_success, unsubscribe_success.
 func TestSubscribeHandlersInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{}
@@ -167,5 +171,61 @@ func TestSubscribePartlyRefused(t *testing.T) {
 		}
 		synctest.Wait()
 		equal(t, "messages", rec.take(), []string{"a"})
+	})
+}
+
+// Upstream group "pub/sub": sub_pub_unsub_qos0, _qos1, with a broker in between.
+func TestSubscribePublishUnsubscribe(t *testing.T) {
+	for _, qos := range []awsiot.QoS{awsiot.AtMostOnce, awsiot.AtLeastOnce} {
+		withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
+			n := e.client("c", nil).up()
+			publish := func(payload string) {
+				if r, err := n.Publish(within(time.Minute), packet("a/b", payload, qos)); err != nil || r.Code.IsError() {
+					t.Errorf("%v: %s: %+v, %v", qos, payload, r, err)
+				}
+				synctest.Wait()
+			}
+			publish("before")
+			s := &awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{{TopicFilter: "a/+", QoS: qos,
+				Handler: func(m *awsiot.Message) { n.events.add("%s=%s %v", m.Topic, m.Payload, m.QoS) }}}}
+			ack, err := n.Subscribe(within(time.Minute), s)
+			if err != nil || !slices.Equal(ack.Codes, []awsiot.ReasonCode{awsiot.ReasonCode(qos)}) {
+				t.Errorf("%v: %+v, %v", qos, ack, err)
+			}
+			n.events.take()
+			publish("between")
+			equal(t, "received", n.events.take(), []string{fmt.Sprintf("a/b=between %v", qos)})
+			un, err := n.Unsubscribe(within(time.Minute), &awsiot.UnsubscribePacket{TopicFilters: []string{"a/+"}})
+			if err != nil || !slices.Equal(un.Codes, []awsiot.ReasonCode{awsiot.ReasonSuccess}) {
+				t.Errorf("%v: %+v, %v", qos, un, err)
+			}
+			publish("after")
+			equal(t, "received after UNSUBSCRIBE", n.events.take(), nil)
+			if got := len(n.sent(iotlocal.PUBLISH)); got != 3 {
+				t.Errorf("%v: the broker had %d messages", qos, got)
+			}
+		})
+	}
+}
+
+// Upstream group "alias end-to-end": outbound_alias_manual_failure_empty_topic. The client puts the alias in the place of
+// the topic by itself; without a topic it would have to believe what the broker has.
+func TestManualAliasNeedsTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *awsiot.ClientOptions) { o.TopicAliasing.Outbound = awsiot.AliasManual })
+		_ = w.client.Start()
+		p, _ := w.accept(func(a *packets.Connack) { a.Properties.TopicAliasMaximum = new(uint16(5)) })
+		for _, qos := range []awsiot.QoS{awsiot.AtMostOnce, awsiot.AtLeastOnce} {
+			q := packet("", "x", qos)
+			q.TopicAlias = new(uint16(1))
+			var ve *awsiot.ValidationError
+			if _, err := w.client.Publish(t.Context(), q); !errors.As(err, &ve) || ve.Field != "Topic" {
+				t.Errorf("%v: %v", qos, err)
+			}
+		}
+		p.silent(time.Second)
+		if s := w.client.Stats(); s != (awsiot.OperationStatistics{}) || w.client.State() != awsiot.StateConnected {
+			t.Errorf("%+v, %v", s, w.client.State())
+		}
 	})
 }

@@ -244,6 +244,43 @@ func TestFault01CutInsideOutgoingPublish(t *testing.T) {
 	}
 }
 
+// The same twice: sent again with DUP in its session, and lost again with the session, it is a new message,
+// without DUP and with a new id, and it keeps its place.
+func TestFault01CutAgainSessionLost(t *testing.T) {
+	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
+		n := e.client("c", rejoin).up()
+		n.rule(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.PUBACK, Action: iotlocal.Drop, Times: 4})
+		for _, s := range []string{"one", "two"} {
+			n.PublishFunc(packet("t", s, 1), n.events.done(s))
+		}
+		synctest.Wait()
+		e.srv.Faults().Cut("c")
+		if s := n.again(); !s.Connack.SessionPresent {
+			t.Error("the session was lost too early")
+		}
+		synctest.Wait()
+		e.srv.Faults().LoseSessions()
+		if s := n.again(); s.Connack.SessionPresent {
+			t.Error("the session was kept")
+		}
+		pass(time.Second)
+		all := n.sent(iotlocal.PUBLISH)
+		equal(t, "the broker saw", payloads(all), []string{"one", "two", "one+", "two+", "one", "two"})
+		var ids []uint16
+		for _, p := range all {
+			ids = append(ids, p.PacketID)
+		}
+		equal(t, "identifiers", ids, []uint16{1, 2, 1, 2, 3, 4})
+		var ends []string
+		for _, event := range n.events.take() {
+			if strings.Contains(event, "nil") {
+				ends = append(ends, event)
+			}
+		}
+		equal(t, "results", ends, []string{"one: <nil>", "two: <nil>"})
+	})
+}
+
 // Cut in the middle of an incoming PUBLISH: nothing of it is delivered; the broker sends it again after the reconnect.
 func TestFault02CutInsideIncomingPublish(t *testing.T) {
 	const size = 13 // of PUBLISH "t" "whole"

@@ -2,6 +2,7 @@ package awsiot_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/url"
@@ -173,6 +174,12 @@ func FuzzBroker(f *testing.F) {
 		f.Add(b, byte(0), true)
 	}
 	f.Add(bytes.Repeat([]byte{0x30, 4, 0, 1, 't', 0}, 1000), byte(200), false)
+	for _, total := range []int{maxAnnounced, maxAnnounced + 1, maxAnnounced + 50_000, maxAnnounced + 90_000, 2 << 20} {
+		b := binary.AppendUvarint([]byte{0x30}, uint64(total-len(binary.AppendUvarint([]byte{0x30}, uint64(total)))))
+		f.Add(b, byte(0), false)
+		f.Add(append([]byte{0xD0, 0}, b...), byte(1), false)
+		f.Add(b, byte(0), true)
+	}
 	f.Fuzz(func(t *testing.T, data []byte, piece byte, instead bool) {
 		if len(data) > 64<<10 {
 			return
@@ -181,11 +188,29 @@ func FuzzBroker(f *testing.F) {
 		runtime.ReadMemStats(&before)
 		synctest.Test(t, func(t *testing.T) { hostile(t, data, int(piece), instead) })
 		runtime.ReadMemStats(&after)
-		// A message of five bytes costs a few hundred; beyond that nothing but the announced maximum may cost.
-		if limit := uint64(1<<20 + 16*maxAnnounced + 800*len(data)); after.TotalAlloc-before.TotalAlloc > limit {
+		// A client and its world cost 30 to 80 KiB, a message of five bytes a few hundred; beyond that nothing but the
+		// announced maximum may cost.
+		if limit := uint64(96<<10 + 4*maxAnnounced + 800*len(data)); after.TotalAlloc-before.TotalAlloc > limit {
 			t.Errorf("%d bytes cost %d", len(data), after.TotalAlloc-before.TotalAlloc)
 		}
 	})
+}
+
+// hopeless reports whether data has a frame that is larger than the announced maximum, or has no length at all: whatever
+// came before it, the connection cannot outlive that.
+func hopeless(data []byte) bool {
+	for len(data) > 1 {
+		length, n := binary.Uvarint(data[1:min(len(data), 5)])
+		if n <= 0 {
+			return len(data) >= 5
+		}
+		total := 1 + n + int(length)
+		if total > maxAnnounced || total > len(data) {
+			return total > maxAnnounced
+		}
+		data = data[total:]
+	}
+	return false
 }
 
 // hostile plays one broker that sends data.
@@ -218,7 +243,9 @@ func hostile(t *testing.T, data []byte, piece int, instead bool) {
 		p.send(&packets.Connack{Properties: &packets.Properties{}})
 		synctest.Wait()
 	}
+	gone := make(chan struct{})
 	go func() {
+		defer close(gone)
 		buf := make([]byte, 4096)
 		for {
 			if _, err := conn.Read(buf); err != nil {
@@ -229,12 +256,21 @@ func hostile(t *testing.T, data []byte, piece int, instead bool) {
 	if piece == 0 {
 		piece = len(data)
 	}
+	mustEnd := hopeless(data)
 	for len(data) > 0 {
 		n := min(piece, len(data))
 		if _, err := conn.Write(data[:n]); err != nil {
 			break // the client has had enough
 		}
 		data = data[n:]
+	}
+	synctest.Wait()
+	select {
+	case <-gone:
+	default:
+		if mustEnd {
+			t.Error("the connection goes on with a packet that is too large")
+		}
 	}
 	pass(time.Minute) // for the timers: acknowledgements, CONNACK, ping
 	_ = conn.Close()

@@ -133,6 +133,35 @@ func TestStopInEveryState(t *testing.T) {
 	}
 }
 
+// Upstream group "operation queue": processing_nothing_clean_disconnect, something_clean_disconnect. Behind a DISCONNECT
+// nothing is sent [MQTT5-3.14.4-1]: what is submitted while the broker has not hung up yet ends with ErrStopped.
+func TestNothingBehindDisconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *awsiot.ClientOptions) { o.OfflineQueue.Behavior = awsiot.KeepAll })
+		p := w.start()
+		go func() { _ = w.client.Stop(context.Background(), nil) }()
+		synctest.Wait()
+		if s := w.client.State(); s != awsiot.StateDisconnecting {
+			t.Fatal(s)
+		}
+		for what, err := range map[string]error{
+			"QoS 0":       w.client.PublishAsync(packet("t", "x", 0)).Err(),
+			"QoS 1":       w.client.PublishAsync(packet("t", "x", 1)).Err(),
+			"subscribe":   w.client.SubscribeAsync(filters(nil, "f")).Err(),
+			"unsubscribe": w.client.UnsubscribeAsync(&awsiot.UnsubscribePacket{TopicFilters: []string{"f"}}).Err(),
+		} {
+			if !errors.Is(err, awsiot.ErrStopped) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		p.expectClose()
+		synctest.Wait()
+		if s := w.client.Stats(); s != (awsiot.OperationStatistics{}) || w.client.State() != awsiot.StateStopped {
+			t.Errorf("%+v, %v", s, w.client.State())
+		}
+	})
+}
+
 // words returns the first word of each event.
 func words(events []string) string {
 	var list []string

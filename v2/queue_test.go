@@ -66,8 +66,10 @@ func drained(p *peer) (kinds []string) {
 	return kinds
 }
 
-// Table 1.3 of v2-surface, row by row, plus KeepAll. Upstream: offline_operation_submission_*,
-// operation_processing disconnect_fail_*, reconnect_rejoin_session_*, reconnect_no_session_*.
+// Table 1.3 of v2-surface, row by row, plus KeepAll. Upstream groups "offline": offline_operation_submission_fail_{all,
+// qos0,non_qos1} and _then_connect (what was kept is sent), and "operation queue": disconnect_fail_*,
+// reconnect_rejoin_session_*, reconnect_no_session_*, processing_nothing_{empty_queue,mqtt_connect} (while connecting
+// nothing but CONNECT is sent).
 func TestOfflineQueuePolicy(t *testing.T) {
 	keepers := map[awsiot.OfflineQueueBehavior][]string{
 		awsiot.FailQoS0: {"q1", "sub", "unsub"}, awsiot.FailNonQoS1: {"q1"}, awsiot.FailAll: nil, awsiot.KeepAll: {"q0", "q1", "sub", "unsub"},
@@ -505,7 +507,7 @@ func TestReturnQueuedErrors(t *testing.T) {
 }
 
 // One that was refused by this connection's limits fails alone when its turn comes. Upstream:
-// publish exceeds_maximum_packet_size, exceeds_maximum_qos, invalid_retain; fault 17.
+// publish exceeds_maximum_packet_size (group "limits": publish_fail_packet_too_big), exceeds_maximum_qos, invalid_retain; fault 17.
 func TestQueuedAgainstConnack(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

@@ -49,7 +49,8 @@ func describe(v packets.Packet) string {
 	return fmt.Sprintf("%T", v)
 }
 
-// Upstream: restore_session_on_ping_timeout_reconnect, reconnect_rejoin_session_fail_qos0, faults 6 and 9.
+// Upstream: restore_session_on_ping_timeout_reconnect, reconnect_rejoin_session_fail_qos0, and of the group "operation queue"
+// bind_packet_id_already_bound: what is sent again keeps its identifier. Faults 6 and 9.
 func TestResendWithSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, rejoin)
@@ -436,7 +437,8 @@ func TestGoldenQueueOrder(t *testing.T) {
 	}
 }
 
-// What was in the out buffer and not written keeps the order of the calls, subscribes too.
+// What was in the out buffer and not written keeps the order of the calls, subscribes too. Upstream group "operation
+// queue": something_connected_multi, failure_message_send.
 func TestUnwrittenKeepOrder(t *testing.T) {
 	for _, present := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -535,47 +537,5 @@ func TestAssignedClientID(t *testing.T) {
 		if s, _ := w.client.AwaitConnected(t.Context()); s.Settings.ClientID != "given" {
 			t.Errorf("%+v", s.Settings)
 		}
-	})
-}
-
-// Upstream: statistics_subscribe, _publish_qos1, _publish_qos1_requeue.
-func TestStatisticsOverReconnect(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, rejoin)
-		w.client.SubscribeAsync(filters(nil, "filter"))
-		w.client.PublishFunc(packet("t", "x", 1), nil)
-		const subSize, pubSize = 2 + 2 + 1 + 2 + 6 + 1, 2 + 2 + 1 + 2 + 1 + 1
-		want := awsiot.OperationStatistics{IncompleteOperationCount: 2, IncompleteOperationSize: subSize + pubSize}
-		check := func(when string) {
-			t.Helper()
-			synctest.Wait()
-			if s := w.client.Stats(); s != want {
-				t.Errorf("%s:\n got %+v\nwant %+v", when, s, want)
-			}
-		}
-		check("before Start")
-		p := w.start()
-		want.UnackedOperationCount, want.UnackedOperationSize = 2, subSize+pubSize
-		check("sent")
-		p.take(2)
-		p.send(suback(1, 1))
-		want.IncompleteOperationCount, want.IncompleteOperationSize = 1, pubSize
-		want.UnackedOperationCount, want.UnackedOperationSize = 1, pubSize
-		check("SUBACK")
-		p.cut()
-		check("cut") // until the next connection it might still be acknowledged
-		p, _ = w.accept(sessionPresent())
-		want.Reconnects = 1
-		check("sent again")
-		p.take(1)
-		p.send(uint16(2))
-		want = awsiot.OperationStatistics{Reconnects: 1}
-		check("PUBACK")
-		w.client.PublishFunc(packet("t", "x", 0), nil)
-		check("QoS 0")
-		if _, err := w.client.PublishAsync(packet("", "x", 1)).Result(); err == nil {
-			t.Error("an empty topic was accepted")
-		}
-		check("refused operations do not count")
 	})
 }

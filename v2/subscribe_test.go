@@ -319,7 +319,8 @@ func TestSubscribeNeverSent(t *testing.T) {
 	})
 }
 
-// Upstream: subscribe vs connection; what the broker said it does not have is refused here, and the connection stays.
+// Upstream: subscribe vs connection, and of the group "limits" subscribe_fail_packet_too_big; what the broker said it does
+// not have or take is refused here, and the connection stays.
 func TestSubscribeAgainstConnack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -336,6 +337,10 @@ func TestSubscribeAgainstConnack(t *testing.T) {
 			if _, err := w.client.Subscribe(t.Context(), s); !errors.As(err, &ve) {
 				t.Errorf("%v: %v", s.Subscriptions, err)
 			}
+		}
+		var ve *awsiot.ValidationError // validation unsubscribe, exceeds_maximum_packet_size
+		if _, err := w.client.Unsubscribe(t.Context(), &awsiot.UnsubscribePacket{TopicFilters: names(20)}); !errors.As(err, &ve) || ve.Field != "TopicFilters" {
+			t.Errorf("unsubscribe: %v", err)
 		}
 		f := w.client.SubscribeAsync(filters(nil, "a"))
 		equal(t, "sent", p.take(1), []string{"sub[a]"})

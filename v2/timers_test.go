@@ -235,7 +235,8 @@ func TestAckTimeoutThenReconnect(t *testing.T) {
 	})
 }
 
-// The time of AckTimeout runs from the end of the write: what waits for the socket has not been sent.
+// The time of AckTimeout runs from the end of the write: what waits for the socket has not been sent. Upstream group
+// "operation queue": processing_nothing_pending_write_completion_connected, something_connected_overflow.
 func TestAckTimeoutCountsFromWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(o *awsiot.ClientOptions) { o.AckTimeout = 10 * time.Second })
@@ -572,7 +573,8 @@ func TestManyRefusals(t *testing.T) {
 	})
 }
 
-// A Dialer's own errors come through, and one that returns nothing is an error, not a panic.
+// A Dialer's own errors come through, and one that returns nothing is an error, not a panic. Upstream group "connect":
+// client_direct_connect_sync_channel_failure.
 func TestDialerErrors(t *testing.T) {
 	boom := errors.New("boom")
 	for _, tt := range []struct {

@@ -93,6 +93,7 @@ func TestPartsOfASecond(t *testing.T) {
 	}
 }
 
+// Upstream group "metrics": set_metrics_{valid,null,with_null_username}, mqtt_append_sdk_metrics_*, iot_metrics_storage_*.
 // v2-surface.md 1.15: of the metrics only what the query lacks goes into the user name, and nothing is overwritten.
 func TestMetricsInUsername(t *testing.T) {
 	version := strings.TrimSuffix(strings.TrimPrefix(connectOf(t, func(o *awsiot.ClientOptions) { o.DisableMetrics = false }).Username,

@@ -35,6 +35,9 @@ type liveRule struct {
 	until  time.Time
 }
 
+// halfOpen is the kind of a link that takes everything and delivers nothing.
+const halfOpen = "half-open link"
+
 // Rules that match the next few packets of one client.
 var ruleKinds = map[string]fault.Rule{
 	"PUBACK dropped":           {Dir: wire.ServerToClient, Type: wire.PUBACK, Action: fault.Drop, Times: 5},
@@ -51,7 +54,7 @@ var ruleKinds = map[string]fault.Rule{
 	"delivery doubled":         {Dir: wire.ServerToClient, Type: wire.PUBLISH, Action: fault.Duplicate, Times: 3},
 	"delivery overtaken":       {Dir: wire.ServerToClient, Type: wire.PUBLISH, Action: fault.Delay, Delay: 30 * time.Millisecond, Times: 1},
 	"cut inside a delivery":    {Dir: wire.ServerToClient, Type: wire.PUBLISH, Action: fault.CutMiddle, Times: 1},
-	"half-open link":           {Action: fault.Drop},
+	halfOpen:                   {Action: fault.Drop},
 	"garbage in place of ACKs": {Dir: wire.ServerToClient, Type: wire.PUBACK, Action: fault.Replace, Raw: []byte{0x40, 1, 0}, Times: 1},
 	"CONNECT refused":          {Dir: wire.ClientToServer, Type: wire.CONNECT, Action: fault.Reject, Code: 0x89, Times: 2},
 }
@@ -174,11 +177,11 @@ func (c *chaos) loseSessions(ctx context.Context) {
 	c.ledger.losingSessions(false)
 }
 
-// table lists what was injected.
-func (c *chaos) table() string {
+// table lists how often each kind was there.
+func table(kinds map[string]int) string {
 	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(c.injected)) {
-		if n := c.injected[k]; n > 0 {
+	for _, k := range slices.Sorted(maps.Keys(kinds)) {
+		if n := kinds[k]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%s %d", k, n))
 		}
 	}

@@ -7,7 +7,8 @@
 // sessions, all on the v2 client, while iotlocal's broker cuts connections,
 // drops, delays and doubles packets and acknowledgements, refuses, falls
 // silent, kicks clients out and forgets every session. Exit status 1: a message
-// was lost whose publish had succeeded, a goroutine was left, or the heap grew.
+// was lost whose publish had succeeded, a publish failed that no fault explains,
+// a goroutine was left, or the heap grew.
 package main
 
 import (

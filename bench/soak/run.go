@@ -10,7 +10,6 @@ import (
 	"net"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,7 +36,9 @@ type result struct {
 	excused, received              int
 	twiceTaken, twiceSeen          int
 	faults                         int
-	kinds, errors                  string
+	kinds                          string
+	injected                       map[string]int // faults by kind
+	errors                         map[string]int // of failed publishes, by kind
 	reconnects                     uint64
 	goroutinesStart, goroutinesEnd int
 	heapStart, heapEnd             uint64
@@ -103,17 +104,15 @@ func run(ctx context.Context, c config) (*result, error) {
 	r.heapEnd = s.heap()
 	r.messages, r.acknowledged, r.lostBroker, r.lostSubscriber, r.excused = s.ledger.count()
 	r.received, r.twiceTaken, r.twiceSeen, r.strange = s.ledger.received, s.ledger.twiceTaken, s.ledger.twiceSeen, s.ledger.strange
-	r.faults, r.kinds, r.reconnects, r.brokerLost = ch.total(), ch.table(), s.reconnects.Load(), s.broker.Lost()
+	r.faults, r.kinds, r.reconnects, r.brokerLost = ch.total(), table(ch.injected), s.reconnects.Load(), s.broker.Lost()
 	s.close()
 	r.goroutinesEnd = goroutines(r.goroutinesStart)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var parts []string
-	for _, k := range slices.Sorted(maps.Keys(s.failed)) {
-		r.failed += s.failed[k]
-		parts = append(parts, fmt.Sprintf("%s %d", k, s.failed[k]))
+	r.injected, r.errors = ch.injected, maps.Clone(s.failed)
+	for _, n := range r.errors {
+		r.failed += n
 	}
-	r.errors = strings.Join(parts, ", ")
 	return r, ch.err
 }
 
@@ -212,6 +211,33 @@ func errorKind(err error) string {
 	return err.Error()
 }
 
+// causes are the faults that a publish may fail of, by the kind of its error. Everything else is overcome by
+// sending again: a publish of QoS 1 fails for no other reason, least of all because of a lost connection.
+var causes = map[string][]string{
+	awsiot.ErrAckTimeout.Error():        {"PUBACK dropped", "PUBLISH dropped", halfOpen},
+	awsiot.ReasonQuotaExceeded.String(): {"PUBACK refused"},
+	awsiot.ErrProtocol.Error():          {"garbage in place of ACKs"},
+}
+
+// unexplained lists the errors that the injected faults do not account for: each makes one publish fail at most, a
+// half-open link all that are in flight.
+func (r *result) unexplained() (list []string) {
+	for _, kind := range slices.Sorted(maps.Keys(r.errors)) {
+		most := 0
+		for _, cause := range causes[kind] {
+			n := r.injected[cause]
+			if cause == halfOpen {
+				n *= r.config.window
+			}
+			most += n
+		}
+		if n := r.errors[kind]; n > most {
+			list = append(list, fmt.Sprintf("%d publishes failed without a cause: %s", n-most, kind))
+		}
+	}
+	return list
+}
+
 // settle waits until nothing is under way. What the broker sent and a fault took is sent again on a new
 // connection only, so there is one more. It returns what did not come to rest.
 func (s *soak) settle() string {
@@ -272,6 +298,7 @@ func (r *result) problems() (list []string) {
 	if n := r.lostBroker + r.lostSubscriber; n > 0 {
 		list = append(list, fmt.Sprintf("%d messages lost", n))
 	}
+	list = append(list, r.unexplained()...)
 	if r.brokerLost > 0 {
 		list = append(list, fmt.Sprintf("the broker had no room for %d messages: the run proves nothing", r.brokerLost))
 	}
@@ -298,7 +325,7 @@ func (r *result) write(w io.Writer) {
 	rows := [][2]string{
 		{"clients", fmt.Sprintf("%d publishers, %d subscribers, %v, seed %d", r.config.publishers, r.config.subscribers, r.config.duration, r.config.seed)},
 		{"publishes", fmt.Sprintf("%d, of these acknowledged %d, failed %d", r.messages, r.acknowledged, r.failed)},
-		{"failed with", r.errors},
+		{"failed with", table(r.errors)},
 		{"received", fmt.Sprint(r.received)},
 		{"faults injected", fmt.Sprintf("%d: %s", r.faults, r.kinds)},
 		{"connections after the first", fmt.Sprint(r.reconnects)},

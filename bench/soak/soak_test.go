@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
 // A short run finds nothing, and shows that it was a run.
@@ -82,7 +84,8 @@ func TestLedger(t *testing.T) {
 
 // Every reason to fail is one.
 func TestProblems(t *testing.T) {
-	good := result{acknowledged: 9, received: 9, faults: 9, heapStart: 1 << 20, heapEnd: 9 << 20, goroutinesStart: 3, goroutinesEnd: 3}
+	good := result{acknowledged: 9, received: 9, faults: 9, heapStart: 1 << 20, heapEnd: 9 << 20, goroutinesStart: 3, goroutinesEnd: 3,
+		injected: map[string]int{"PUBACK dropped": 1, "PUBACK refused": 1, halfOpen: 2, "cut": 9}, config: config{window: 10}}
 	for want, change := range map[string]func(*result){
 		"":                     func(*result) {},
 		"2 messages lost":      func(r *result) { r.lostBroker, r.lostSubscriber = 1, 1 },
@@ -96,11 +99,20 @@ func TestProblems(t *testing.T) {
 		"nothing happened ":    func(r *result) { r.acknowledged = 0 },
 		" nothing happened":    func(r *result) { r.received = 0 },
 		"the run proves nothi": func(r *result) { r.brokerLost = 1 },
+		" ":                    func(r *result) { r.errors = map[string]int{awsiot.ErrAckTimeout.Error(): 21, "quota exceeded": 1} },
+		"3 publishes failed without a cause: " + awsiot.ErrOffline.Error(): func(r *result) { r.errors = map[string]int{awsiot.ErrOffline.Error(): 3} },
+		"1 publishes failed without a cause: " + awsiot.ErrStopped.Error(): func(r *result) { r.errors = map[string]int{awsiot.ErrStopped.Error(): 1} },
+		"4 publishes failed without a cause: quota exceeded":               func(r *result) { r.errors = map[string]int{"quota exceeded": 5} },
+		"1 publishes failed without a cause: no acknowledgement in time":   func(r *result) { r.errors = map[string]int{awsiot.ErrAckTimeout.Error(): 22} },
+		"1 publishes failed without a cause: not authorized":               func(r *result) { r.errors = map[string]int{"not authorized": 1} },
+		"2 publishes failed without a cause: " + awsiot.ErrProtocol.Error(): func(r *result) {
+			r.errors = map[string]int{awsiot.ErrProtocol.Error(): 2} // there was no garbage
+		},
 	} {
 		r := good
 		change(&r)
 		got := strings.Join(r.problems(), "; ")
-		if (want == "") != (got == "") || !strings.Contains(got, strings.TrimSpace(want)) {
+		if (strings.TrimSpace(want) == "") != (got == "") || !strings.Contains(got, strings.TrimSpace(want)) {
 			t.Errorf("%q: %q", want, got)
 		}
 	}

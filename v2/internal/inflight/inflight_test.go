@@ -225,6 +225,8 @@ func TestFullTable(t *testing.T) {
 	}
 }
 
+// Upstream: bind_packet_id_not_valid, an operation that takes no identifier: here whoever needs none does not ask for
+// one, and 0 is never given out.
 func TestZeroIDIsNeverReserved(t *testing.T) {
 	var tab Table[int]
 	if _, ok := tab.Get(0); ok {

@@ -56,7 +56,8 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// TestNextStream cuts a stream of all packets at every place: the packets must come out whole and in order.
+// TestNextStream cuts a stream of all packets at every place: the packets must come out whole and in order. Upstream
+// feeds its decoder fragments of every size.
 func TestNextStream(t *testing.T) {
 	var stream []byte
 	all := samples(t)
@@ -93,6 +94,8 @@ func TestNextStream(t *testing.T) {
 	}
 }
 
+// Upstream group "codec": vli_size, vli_success_round_trip, vli_decode_failures (the rest of them in TestNext, and
+// vli_encode_failures in TestEncodeRefused).
 func TestVarint(t *testing.T) {
 	for _, v := range []int{0, 1, 127, 128, 16383, 16384, 2097151, 2097152, MaxRemaining} { // table 1-1 of the specification
 		b := appendVarint(nil, v)
