@@ -73,8 +73,11 @@ func MTLSFromPath(cert, key string) Auth {
 		}
 		return c, err
 	}}
-	if cert == "" || key == "" {
+	switch {
+	case cert == "" || key == "":
 		m.missing = "MTLSFromPath needs the path of a certificate and of a private key"
+	case isPEM(cert) || isPEM(key): // the errors of files show the path, and a private key must not be in one
+		m.missing = "MTLSFromPath: what should be a path looks like PEM text; use MTLSFromBytes"
 	}
 	return m
 }

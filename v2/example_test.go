@@ -181,19 +181,35 @@ func ExampleNewFileStore() {
 
 // The acknowledgement of a message after the work it asks for.
 func ExampleMessage_HoldAck() {
+	options, stop := local("worker")
+	defer stop()
+	client := awsiot.NewClient(options)
+	if err := client.StartAndWait(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	done := make(chan error)
 	handler := func(m *awsiot.Message) {
 		ack, ok := m.HoldAck()
 		if !ok { // QoS 0
 			return
 		}
 		go func() {
-			// store the message safely, then:
-			if err := ack(); errors.Is(err, awsiot.ErrAckLost) {
-				return // the broker sends it again
-			}
+			fmt.Println("stored safely:", string(m.Payload))
+			done <- ack() // awsiot.ErrAckLost: the broker sends the message again
 		}()
 	}
-	_ = awsiot.Subscription{TopicFilter: "work/#", QoS: awsiot.AtLeastOnce, Handler: handler}
+	_, err := client.Subscribe(context.Background(), &awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{
+		{TopicFilter: "work/#", QoS: awsiot.AtLeastOnce, Handler: handler}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	client.PublishAsync(&awsiot.PublishPacket{Topic: "work/1", Payload: []byte("order 7"), QoS: awsiot.AtLeastOnce})
+	err = <-done
+	fmt.Println(err, errors.Is(err, awsiot.ErrAckLost))
+	// Output:
+	// stored safely: order 7
+	// <nil> false
 }
 
 // What a refusal looks like.
@@ -219,7 +235,7 @@ func ExampleClientOptions_Validate() {
 
 // A session that outlives the connection, a will, aliases and a proxy.
 func ExampleClientOptions() {
-	_ = awsiot.NewClient(awsiot.ClientOptions{
+	options := awsiot.ClientOptions{
 		Endpoint:        "xxxx-ats.iot.eu-west-1.amazonaws.com",
 		ClientID:        "gateway",
 		Auth:            awsiot.MTLSFromPath("cert.pem", "key.pem"),
@@ -230,16 +246,24 @@ func ExampleClientOptions() {
 		Will:            &awsiot.Will{Topic: "status/gateway", Payload: []byte("lost"), Retain: true, Delay: new(10 * time.Second)},
 		TopicAliasing:   awsiot.TopicAliasing{Outbound: awsiot.AliasLRU, Inbound: awsiot.AliasEnabled},
 		HTTPProxy:       http.ProxyFromEnvironment,
-	})
+	}
+	fmt.Println(options.Validate()) // Start does that, and reads the files
+	// Output: <nil>
 }
 
 // A custom authorizer with a signed token.
 func ExampleCustomAuthorizer() {
-	_ = awsiot.NewClient(awsiot.ClientOptions{
+	options := awsiot.ClientOptions{
 		Endpoint: "xxxx-ats.iot.eu-west-1.amazonaws.com",
 		ClientID: "app",
 		Auth:     awsiot.CustomAuthorizer{Name: "MyAuthorizer", TokenKeyName: "token", TokenValue: "123", Signature: "c2lnbmVk"},
-	})
+	}
+	fmt.Println(options.Validate())
+	options.Auth = awsiot.CustomAuthorizer{Name: "MyAuthorizer", TokenKeyName: "token"}
+	fmt.Println(options.Validate())
+	// Output:
+	// <nil>
+	// awsiot: Auth: CustomAuthorizer: Signature, TokenKeyName and TokenValue belong together: all or none
 }
 
 // Logging to standard error or to a file; at LevelTrace every packet. AWS's SDKs have io.init_logging for it.

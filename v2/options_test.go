@@ -1,9 +1,13 @@
 package awsiot
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
+	"net"
 	"reflect"
 	"strings"
 	"testing"
@@ -207,5 +211,37 @@ func TestValidateDoesNotAllocate(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { err = p.validate() }); n != 0 || err != nil {
 			t.Errorf("%s: %v allocations, %v", name, n, err)
 		}
+	}
+}
+
+// AWS IoT Core replaces a keep-alive outside of 30 s to 1200 s by its own: Start logs that. Row 41 of DESIGN.md.
+func TestKeepAliveOutsideAWS(t *testing.T) {
+	for _, tt := range []struct {
+		name, endpoint string
+		keepAlive      time.Duration
+		logged         bool
+	}{
+		{"too short", "x-ats.iot.eu-west-1.amazonaws.com", 10 * time.Second, true},
+		{"too long", "x-ats.iot.eu-west-1.amazonaws.com", 1201 * time.Second, true},
+		{"none", "x-ats.iot.eu-west-1.amazonaws.com", -1, true},
+		{"shortest", "x-ats.iot.eu-west-1.amazonaws.com", 30 * time.Second, false},
+		{"default", "x-ats.iot.eu-west-1.amazonaws.com", 0, false},
+		{"another broker", "broker", 10 * time.Second, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var logged bytes.Buffer
+			c := NewClient(ClientOptions{Endpoint: tt.endpoint, ClientID: "c", Auth: PlainTCP(), KeepAlive: tt.keepAlive,
+				Logger: slog.New(slog.NewTextHandler(&logged, nil)),
+				Dialer: func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }})
+			if err := c.Start(); err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+			<-c.Done()
+			got := strings.Contains(logged.String(), "level=WARN msg=\"KeepAlive is outside what AWS IoT Core takes; it will use its own\" keep_alive="+c.opts.KeepAlive.String()+" min=30s max=20m0s")
+			if got != tt.logged {
+				t.Errorf("logged: %v, want %v:\n%s", got, tt.logged, logged.String())
+			}
+		})
 	}
 }

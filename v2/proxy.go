@@ -53,10 +53,13 @@ func (o *ClientOptions) throughProxy(ctx context.Context, dial dialFunc, addr st
 	}
 	u, err := o.HTTPProxy(req)
 	if err != nil {
-		return nil, fmt.Errorf("HTTPProxy: %w", err)
+		return nil, fmt.Errorf("HTTPProxy: %w", cleanProxy(err))
 	}
 	if u == nil {
 		return dial(ctx, "tcp", addr)
+	}
+	if strings.Contains(u.Host, "@") {
+		return nil, &ProxyError{Proxy: u.Scheme + "://", Err: errors.New("an @ in the host: user name and password go into User of the URL")}
 	}
 	name := u.Scheme + "://" + u.Host
 	conn, err := dialProxy(ctx, dial, u, addr)
@@ -132,8 +135,7 @@ func dialConnect(ctx context.Context, dial dialFunc, u *url.URL, addr string) (n
 	var b strings.Builder
 	fmt.Fprintf(&b, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", addr, addr)
 	if u.User != nil {
-		password, _ := u.User.Password()
-		fmt.Fprintf(&b, "Proxy-Authorization: Basic %s\r\n", base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)))
+		fmt.Fprintf(&b, "Proxy-Authorization: Basic %s\r\n", basicAuth(u.User))
 	}
 	b.WriteString("\r\n")
 	if _, err := io.WriteString(conn, b.String()); err != nil {
@@ -146,6 +148,9 @@ func dialConnect(ctx context.Context, dial dialFunc, u *url.URL, addr string) (n
 		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 			err = fmt.Errorf("closed the connection instead of answering CONNECT: %w", io.ErrUnexpectedEOF)
 		}
+		if password, ok := u.User.Password(); ok {
+			err = newSecrets(password, basicAuth(u.User)).clean(err) // a proxy that sends back what it got
+		}
 		return nil, err
 	}
 	if resp.StatusCode/100 != 2 {
@@ -156,6 +161,12 @@ func dialConnect(ctx context.Context, dial dialFunc, u *url.URL, addr string) (n
 	}
 	ok = true
 	return conn, nil
+}
+
+// basicAuth returns user name and password for the Basic scheme (RFC 7617).
+func basicAuth(u *url.Userinfo) string {
+	password, _ := u.Password()
+	return base64.StdEncoding.EncodeToString([]byte(u.Username() + ":" + password))
 }
 
 // oneByte reads one byte at a time, and not more than left of them.

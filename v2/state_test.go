@@ -36,8 +36,8 @@ func TestTransitions(t *testing.T) {
 			} else {
 				seen++
 			}
-			if c.state.String() != want {
-				t.Errorf("%v, %v: now %v, want %v", from, trig, c.state, want)
+			if now := c.State(); now.String() != want {
+				t.Errorf("%v, %v: now %v, want %v", from, trig, now, want)
 			}
 			if ok != Transition(from.String(), want, trig.String()) {
 				t.Errorf("%v, %v: Transition does not agree", from, trig)

@@ -33,7 +33,7 @@ func TestUnackedIsOfThisConnection(t *testing.T) {
 			check("sent", 2, 0)
 			p.cut()
 			check("cut", 2, 0)
-			p, _ = w.accept(func(a *packets.Connack) { a.SessionPresent, a.Properties.ReceiveMaximum = kept, new(uint16(1)) })
+			_, _ = w.accept(func(a *packets.Connack) { a.SessionPresent, a.Properties.ReceiveMaximum = kept, new(uint16(1)) })
 			check("on the next connection", 1, 1)
 		})
 	}

@@ -20,7 +20,7 @@ func (o ClientOptions) Validate() error {
 	if o.Endpoint == "" {
 		bad("Endpoint", "is required")
 	} else if !isHost(o.Endpoint) {
-		bad("Endpoint", "%q is not a host name or address; the port goes into Port, without a scheme", o.Endpoint)
+		bad("Endpoint", "%q is not a host name or address; the port goes into Port, without a scheme", shownEndpoint(o.Endpoint))
 	}
 	if o.Port < 0 || o.Port > 65535 {
 		bad("Port", "%d is outside 0..65535", o.Port)

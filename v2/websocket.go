@@ -2,7 +2,6 @@ package awsiot
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -48,9 +47,6 @@ const websocketPath = "/mqtt"
 // maxRefusal is how much of the answer to a refused upgrade goes into the error.
 const maxRefusal = 1 << 10
 
-// errOneConnection: the HTTP client asked for a second connection, for a redirect.
-var errOneConnection = errors.New("the server redirects the websocket upgrade; set Endpoint to its target")
-
 // upgrade puts MQTT over websocket on conn, which it closes when that fails [MQTT5-6].
 func (o *ClientOptions) upgrade(ctx context.Context, conn net.Conn, r route) (net.Conn, error) {
 	scheme := "https"
@@ -71,27 +67,17 @@ func (o *ClientOptions) upgrade(ctx context.Context, conn net.Conn, r route) (ne
 	}
 	if err := r.websocket(ctx, req); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("completing the upgrade request: %w", err)
+		return nil, fmt.Errorf("completing the upgrade request: %w", requestSecrets(req).clean(err))
 	}
-	given := make(chan net.Conn, 1)
-	given <- conn
-	dial := func(context.Context, string, string) (net.Conn, error) {
-		select {
-		case c := <-given:
-			return c, nil
-		default:
-			return nil, errOneConnection
-		}
-	}
-	client := &http.Client{
-		Transport:     &http.Transport{DialContext: dial, DialTLSContext: dial, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return errOneConnection },
-	}
+	one := &oneRequest{}
+	dial := func(context.Context, string, string) (net.Conn, error) { return conn, nil }
+	one.transport = &http.Transport{DialContext: dial, DialTLSContext: dial, DisableKeepAlives: true}
+	client := &http.Client{Transport: one}
 	ws, resp, err := websocket.Dial(ctx, req.URL.String(), &websocket.DialOptions{
 		HTTPClient: client, HTTPHeader: req.Header, Host: req.Host, Subprotocols: []string{"mqtt"}})
 	if err != nil {
 		conn.Close()
-		return nil, refusedUpgrade(resp, err)
+		return nil, refusedUpgrade(req, one.location, resp, err)
 	}
 	if ws.Subprotocol() != "mqtt" {
 		_ = ws.CloseNow()
@@ -101,41 +87,54 @@ func (o *ClientOptions) upgrade(ctx context.Context, conn net.Conn, r route) (ne
 	return websocket.NetConn(context.Background(), ws, websocket.MessageBinary), nil
 }
 
-// refusedUpgrade says what the server answered instead of 101.
-func refusedUpgrade(resp *http.Response, err error) error {
+// oneRequest is a RoundTripper for the upgrade. A redirect is a refusal, as for every client of MQTT: the signature
+// is for one host, and the target may be anybody's. So it takes the Location away, before net/http follows or quotes it.
+type oneRequest struct {
+	transport http.RoundTripper
+	location  string // the host of the redirect's target
+}
+
+func (o *oneRequest) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := o.transport.RoundTrip(req)
+	if err == nil && resp.Header.Get("Location") != "" {
+		if u, err := req.URL.Parse(resp.Header.Get("Location")); err == nil {
+			o.location = u.Host
+		}
+		resp.Header.Del("Location")
+	}
+	return resp, err
+}
+
+// refusedUpgrade says what the server answered to req instead of 101.
+func refusedUpgrade(req *http.Request, location string, resp *http.Response, err error) error {
+	s := requestSecrets(req)
 	if resp == nil || resp.StatusCode == http.StatusSwitchingProtocols {
-		return redactQuery(err)
+		return fmt.Errorf("upgrade failed: %w", s.clean(err))
 	}
 	var body []byte
 	if resp.Body != nil {
 		body, _ = io.ReadAll(io.LimitReader(resp.Body, maxRefusal))
 	}
-	return &UpgradeError{Status: resp.StatusCode, Body: strings.TrimSpace(string(body))}
+	return &UpgradeError{Status: resp.StatusCode, Body: s.redactCut(strings.TrimSpace(string(body))), Location: s.redact(location)}
 }
 
 // UpgradeError is an HTTP answer other than 101 to the websocket upgrade: 403 and 401 for
-// credentials or a policy, for instance.
+// credentials or a policy, for instance. A redirect is one, too: it is not followed. What the
+// request carried in its query and in headers, such as a signature, is taken out of the fields.
 type UpgradeError struct {
-	Status int    // of HTTP
-	Body   string // the first kilobyte
+	Status   int    // of HTTP
+	Body     string // the first kilobyte
+	Location string // host, and port if any, that a redirect points to
 }
 
-// Error returns the status and the body.
+// Error returns the status, the target of a redirect, and the body.
 func (e *UpgradeError) Error() string {
 	s := fmt.Sprintf("upgrade refused: %d %s", e.Status, http.StatusText(e.Status))
+	if e.Location != "" {
+		s += ", a redirect to " + e.Location + " that is not followed; set Endpoint to the broker itself"
+	}
 	if e.Body != "" {
 		s += ": " + e.Body
 	}
 	return s
-}
-
-// redactQuery removes the query of the upgrade request from an error of net/http: it may hold a signature and a token.
-func redactQuery(err error) error {
-	for e := err; e != nil; e = errors.Unwrap(e) {
-		if strings.Contains(e.Error(), websocketPath+"?") {
-			continue
-		}
-		return fmt.Errorf("upgrade failed: %w", e)
-	}
-	return errors.New("upgrade failed")
 }

@@ -153,7 +153,8 @@ func TestWebsocketRefused(t *testing.T) {
 	}
 }
 
-// Fault 24: proxies that refuse, close, speak garbage; NO_PROXY; credentials.
+// Fault 24: proxies that refuse, close, speak garbage; NO_PROXY; credentials. Upstream group "settings":
+// client_options_set_invalid_proxy, which here is what HTTPProxy returns, and so an error of the attempt.
 func TestHTTPProxy(t *testing.T) {
 	_, o := wsBroker(t, &websocket.AcceptOptions{Subprotocols: []string{"mqtt"}}, nil)
 	o.Auth = awsiot.WebsocketHandshake(nil)

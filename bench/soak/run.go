@@ -308,9 +308,7 @@ func (r *result) problems() (list []string) {
 	if r.unsettled != "" {
 		list = append(list, fmt.Sprintf("not at rest %v after the last fault: %s", settleTime, r.unsettled))
 	}
-	for _, s := range r.strange[:min(len(r.strange), 5)] {
-		list = append(list, s)
-	}
+	list = append(list, r.strange[:min(len(r.strange), 5)]...)
 	if r.goroutinesEnd > r.goroutinesStart {
 		list = append(list, fmt.Sprintf("%d goroutines left", r.goroutinesEnd-r.goroutinesStart))
 	}
