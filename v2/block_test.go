@@ -137,7 +137,9 @@ func TestFloodLimits(t *testing.T) {
 					}
 				})
 				p := w.start()
-				p.send(flood(t, 0, n, size))
+				p.send(flood(t, 0, 1, size)) // the runner waits in its handler, and what comes now waits too
+				synctest.Wait()
+				p.send(flood(t, 1, n, size))
 				pass(time.Second)
 				if awsiot.WaitingBlocks(w.client) == 0 {
 					t.Error("no blocks")

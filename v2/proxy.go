@@ -72,6 +72,12 @@ func (o *ClientOptions) throughProxy(ctx context.Context, dial dialFunc, addr st
 
 func dialProxy(ctx context.Context, dial dialFunc, u *url.URL, addr string) (net.Conn, error) {
 	switch u.Scheme {
+	case "http", "https", "socks5", "socks5h":
+		if u.Hostname() == "" { // it would be this machine
+			return nil, errors.New("the URL of the proxy has no host")
+		}
+	}
+	switch u.Scheme {
 	case "http", "https":
 		return dialConnect(ctx, dial, u, addr)
 	case "socks5", "socks5h":

@@ -153,6 +153,27 @@ func TestWebsocketRefused(t *testing.T) {
 	}
 }
 
+// A proxy without a host is not this machine.
+func TestHTTPProxyWithoutHost(t *testing.T) {
+	for _, raw := range []string{"http:", "http://:8080", "https://", "socks5:", "socks5h://:1080"} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := awsiot.NewClient(awsiot.ClientOptions{Endpoint: "broker", ClientID: "c", Auth: awsiot.PlainTCP(),
+			HTTPProxy: func(*http.Request) (*url.URL, error) { return u, nil },
+			Dialer: func(_ context.Context, _, addr string) (net.Conn, error) {
+				t.Errorf("%s: dials %s", raw, addr)
+				return nil, io.EOF
+			}})
+		err = c.StartAndWait(t.Context())
+		if pe, ok := errors.AsType[*awsiot.ProxyError](err); !ok || !strings.Contains(pe.Error(), "has no host") {
+			t.Errorf("%s: %v", raw, err)
+		}
+		_ = c.Close()
+	}
+}
+
 // Fault 24: proxies that refuse, close, speak garbage; NO_PROXY; credentials. Upstream group "settings":
 // client_options_set_invalid_proxy, which here is what HTTPProxy returns, and so an error of the attempt.
 func TestHTTPProxy(t *testing.T) {
