@@ -62,7 +62,7 @@ type link struct {
 	dead         bool         // the broker does not answer: close without waiting for it
 	err          error        // why the connection ends
 	disconnect   *DisconnectPacket
-	last0        lastLoose     // the last QoS 0 publish, for lossHint
+	last0        lastSent      // the last QoS 0 publish, for lossHint
 	end, written uint64        // bytes appended to out, bytes that the socket took
 	batchStart   time.Duration // when the first packet of out was appended
 	since        time.Duration // of the connection

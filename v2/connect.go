@@ -136,9 +136,7 @@ func (c *Client) connectPacket(l *link) *wire.Connect {
 	if o.ReceiveMaximum > 0 {
 		p.ReceiveMaximum = &o.ReceiveMaximum
 	}
-	if o.MaximumPacketSize > 0 { // always: withDefaults. The broker then drops what is larger [MQTT5-3.1.2-25]
-		p.MaximumPacketSize = &o.MaximumPacketSize
-	}
+	p.MaximumPacketSize = &o.MaximumPacketSize // the broker drops what is larger [MQTT5-3.1.2-25]
 	p.RequestResponseInformation, p.RequestProblemInformation = o.RequestResponseInformation, o.RequestProblemInformation
 	if o.TopicAliasing.Inbound == AliasEnabled {
 		p.TopicAliasMaximum = &o.TopicAliasing.InboundMaximum

@@ -143,27 +143,27 @@ func policyAction(op string) string {
 	return ""
 }
 
-// lastSent is the last thing that was written and not answered.
+// lastSent is a packet that is not answered, or not yet.
 type lastSent struct {
 	kind  opKind
 	topic string
+	end   uint64 // link.end behind its last byte; 0: there is none
 	at    time.Duration
 }
 
-// lastSent returns it; what the end of the connection overtook does not count. mu is held.
+// lastSent returns the last one that was written; what the end of the connection overtook does not count. mu is held.
 func (l *link) lastSent() (s lastSent, ok bool) {
-	var end uint64
-	if z := &l.last0; z.end > 0 && z.end <= l.written {
-		s, ok, end = lastSent{opPublish0, z.topic, z.at}, true, z.end
+	if l.last0.end <= l.written {
+		s = l.last0
 	}
 	id, o, has := l.c.table.Last()
 	for has && o.end > l.written {
 		id, o, has = l.c.table.Prev(id)
 	}
-	if has && o.end > end {
-		s, ok = lastSent{o.kind, o.topic(), o.sent}, true
+	if has && o.end > s.end {
+		s = lastSent{o.kind, o.topic(), o.end, o.sent}
 	}
-	return s, ok
+	return s, s.end > 0
 }
 
 // lossHint says why the broker probably closed the connection without a word: it does that when

@@ -173,32 +173,11 @@ func TestInlineWriteSocketFull(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // no inline writes there
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	n, _ := strconv.Atoi(port)
-	c := awsiot.NewClient(awsiot.ClientOptions{Endpoint: "127.0.0.1", Port: n, ClientID: "c", Auth: awsiot.PlainTCP()})
-	defer func() { _ = c.Close(); <-c.Done() }()
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	p := &peer{t: t, conn: conn}
-	expect[*packets.Connect](p)
-	p.send(&packets.Connack{Properties: &packets.Properties{}})
-	if _, err := c.AwaitConnected(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	c, p := newSocketClient(t, nil)
 	inline := awsiot.WritesInline(c)
 	big := strings.Repeat("x", 100_000)
 	sent := 0
+	var err error
 	for err == nil { // until the socket is full
 		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 		_, err = c.Publish(ctx, packet(strconv.Itoa(sent), big, 0))

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -31,33 +30,14 @@ func (u uplink) Read(b []byte) (int, error) {
 // slowWorld is a client with one connection without a buffer, whose broker reads at a rate, and answers at once; it
 // returns the number of PINGREQs that arrived.
 func slowWorld(t *testing.T, rate int) (*world, *atomic.Int32) {
-	conns := make(chan net.Conn, 1)
 	ended := make(chan bool)
 	t.Cleanup(func() { <-ended })
-	w := newWorld(t, func(o *awsiot.ClientOptions) {
-		o.KeepAlive = 20 * time.Second
-		o.Dialer = func(context.Context, string, string) (net.Conn, error) {
-			a, b := net.Pipe()
-			select {
-			case conns <- b:
-				return a, nil
-			default:
-				return nil, io.EOF
-			}
-		}
-	})
-	if err := w.client.Start(); err != nil {
-		t.Fatal(err)
-	}
-	conn := <-conns
-	p := &peer{t: t, conn: conn}
-	expect[*packets.Connect](p)
-	p.send(&packets.Connack{Properties: &packets.Properties{}})
+	w, p := newPipeWorld(t, func(o *awsiot.ClientOptions) { o.KeepAlive = 20 * time.Second })
 	pings := &atomic.Int32{}
 	go func() {
 		defer close(ended)
-		defer conn.Close()
-		r := bufio.NewReader(uplink{conn, rate})
+		defer p.conn.Close()
+		r := bufio.NewReader(uplink{p.conn, rate})
 		for {
 			cp, err := packets.ReadPacket(r)
 			if err != nil {
@@ -69,8 +49,6 @@ func slowWorld(t *testing.T, rate int) (*world, *atomic.Int32) {
 			p.answer(cp.Content)
 		}
 	}()
-	conns <- conn // no other connection
-	synctest.Wait()
 	return w, pings
 }
 
@@ -106,21 +84,10 @@ func TestPingOnSlowLink(t *testing.T) {
 // A link that has stopped is noticed in the middle of a write, too: KeepAlive, half of it, and 2 s for a DISCONNECT.
 func TestPingOnStuckLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conns := make(chan net.Conn, 1)
 		var lost atomic.Int64
 		begin := time.Now()
-		w := newWorld(t, func(o *awsiot.ClientOptions) {
+		w, p := newPipeWorld(t, func(o *awsiot.ClientOptions) {
 			o.KeepAlive = 20 * time.Second
-			o.Dialer = func(context.Context, string, string) (net.Conn, error) {
-				a, b := net.Pipe()
-				select {
-				case conns <- b:
-					return a, nil
-				default:
-					b.Close()
-					return nil, io.EOF
-				}
-			}
 			o.OnDisconnection = func(d *awsiot.Disconnection) {
 				if !errors.Is(d.Err, awsiot.ErrPingTimeout) {
 					t.Errorf("it ended with %v", d.Err)
@@ -128,16 +95,7 @@ func TestPingOnStuckLink(t *testing.T) {
 				lost.Store(int64(time.Since(begin)))
 			}
 		})
-		if err := w.client.Start(); err != nil {
-			t.Fatal(err)
-		}
-		conn := <-conns
-		defer conn.Close()
-		conns <- conn
-		p := &peer{t: t, conn: conn}
-		expect[*packets.Connect](p)
-		p.send(&packets.Connack{Properties: &packets.Properties{}})
-		synctest.Wait()
+		defer p.conn.Close()
 		for range 300 {
 			w.client.PublishFunc(packet("t", strings.Repeat("x", 1000), 1), nil)
 		}

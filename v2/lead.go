@@ -103,30 +103,29 @@ func (l *link) callBack() {
 	}
 }
 
+// soleAck returns the PUBACK that the buffer holds, if it holds that and nothing else, and no properties in it.
+func (l *link) soleAck() (f wire.Frame, a wire.Ack, ok bool) {
+	f, _, err := wire.Next(l.in[:l.have], l.maxIn)
+	ok = err == nil && l.have > 0 && len(f.Raw) == l.have && f.Type() == wire.TypePuback && wire.ParseAck(f, &a) == nil && a.Reason == "" && a.User == nil
+	return f, a, ok
+}
+
 // readOwn reads the answer to o, and ends o. false: something else came, and the loop reads again.
 func (l *link) readOwn(o *operation) bool {
 	c := l.c
 	err := l.fill()
-	var f wire.Frame
-	var a wire.Ack
-	own := false
-	if err == nil {
-		f, _, err = wire.Next(l.in[:l.have], l.maxIn)
-		own = err == nil && len(f.Raw) == l.have && f.Type() == wire.TypePuback && wire.ParseAck(f, &a) == nil && a.Reason == "" && a.User == nil
-		err = nil // the loop will find it too
-	}
+	f, a, own := l.soleAck()
 	c.mu.Lock()
 	defer c.unlock()
 	d := l.lead
-	if errors.Is(err, os.ErrDeadlineExceeded) && d.evicted {
-		err = nil
-	}
 	if own {
 		sent, _ := c.table.Get(a.ID)
 		own = sent == o && o.phase == phaseSent
 	}
 	if !own {
-		d.err = err
+		if !d.evicted || !errors.Is(err, os.ErrDeadlineExceeded) {
+			d.err = err
+		}
 		d.end(false)
 		return false
 	}

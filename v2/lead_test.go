@@ -315,35 +315,13 @@ func TestLeadSocketReset(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // no inline writes there
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	n, _ := strconv.Atoi(port)
 	ended := make(chan error, 1)
-	c := awsiot.NewClient(awsiot.ClientOptions{Endpoint: "127.0.0.1", Port: n, ClientID: "c", Auth: awsiot.PlainTCP(),
-		OnDisconnection: func(d *awsiot.Disconnection) { ended <- d.Err }})
-	defer func() { _ = c.Close(); <-c.Done() }()
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := ln.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &peer{t: t, conn: conn}
-	expect[*packets.Connect](p)
-	p.send(&packets.Connack{Properties: &packets.Properties{}})
-	if _, err := c.AwaitConnected(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	c, p := newSocketClient(t, func(o *awsiot.ClientOptions) { o.OnDisconnection = func(d *awsiot.Disconnection) { ended <- d.Err } })
 	go func() {
 		for v, ok := p.next().(*packets.Publish); ok; v, ok = p.next().(*packets.Publish) {
 			if turns, _ := awsiot.Leads(c); turns > 0 {
-				_ = conn.(*net.TCPConn).SetLinger(0) // a reset
-				_ = conn.Close()
+				_ = p.conn.(*net.TCPConn).SetLinger(0) // a reset
+				_ = p.conn.Close()
 				return
 			}
 			p.reply(v.PacketID)

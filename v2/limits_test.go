@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -211,27 +209,7 @@ func TestStopEndsBlockedCalls(t *testing.T) {
 // what the broker has not seen.
 func TestUnwrittenFailsBehindDisconnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conns := make(chan net.Conn, 1)
-		w := newWorld(t, func(o *awsiot.ClientOptions) {
-			o.Dialer = func(context.Context, string, string) (net.Conn, error) {
-				a, b := net.Pipe()
-				select {
-				case conns <- b:
-					return a, nil
-				default:
-					return nil, io.EOF
-				}
-			}
-		})
-		if err := w.client.Start(); err != nil {
-			t.Fatal(err)
-		}
-		conn := <-conns
-		conns <- conn
-		p := &peer{t: t, conn: conn}
-		expect[*packets.Connect](p)
-		p.send(&packets.Connack{Properties: &packets.Properties{}})
-		synctest.Wait()
+		w, p := newPipeWorld(t, nil)
 		w.events.take()
 		for _, name := range []string{"first", "second"} {
 			w.client.PublishFunc(packet("t", "", 0), w.events.done(name))
@@ -240,7 +218,7 @@ func TestUnwrittenFailsBehindDisconnection(t *testing.T) {
 		w.client.PublishAsync(packet("t", "", 0)).OnDone(func(_ awsiot.PublishResult, err error) { w.events.add("third: %v", err) })
 		w.client.PublishFunc(packet("unseen", "", 1), nil)
 		synctest.Wait()
-		_ = conn.Close()
+		_ = p.conn.Close()
 		synctest.Wait()
 		e := w.events.take()
 		if len(e) != 4 || !strings.HasPrefix(e[0], "disconnection: ") || strings.Contains(e[0], "unseen") ||

@@ -245,10 +245,11 @@ func seconds(s *uint32) *time.Duration {
 // wholeSeconds rounds d up to whole seconds, as MQTT has its intervals. Up, because a part of a second asks
 // for more than none: 0 would mean that the session ends at once, or that the message is expired.
 func wholeSeconds(d time.Duration) time.Duration {
-	if t := d.Truncate(time.Second); t < d {
-		return t + time.Second
+	t := d.Truncate(time.Second)
+	if t < d {
+		t += time.Second
 	}
-	return d.Truncate(time.Second)
+	return t
 }
 
 // wireSeconds returns the interval as it goes on the wire.

@@ -164,7 +164,7 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 	}
 	c.stats.IncompleteOperationCount--
 	c.stats.IncompleteOperationSize -= uint64(o.size)
-	c.settled(o)
+	c.dropUnacked(o)
 	o.phase = phaseDone
 	if c.opts.Trace != nil {
 		c.traceDone(o, res.Code, err)
@@ -212,8 +212,8 @@ func (c *Client) sentAckable(l *link, o *operation) {
 	c.track(l, o)
 }
 
-// settled ends the count of o as unacknowledged. mu is held.
-func (c *Client) settled(o *operation) {
+// dropUnacked ends the count of o as unacknowledged. mu is held.
+func (c *Client) dropUnacked(o *operation) {
 	if o.unacked {
 		o.unacked = false
 		c.stats.UnackedOperationCount--
@@ -268,7 +268,8 @@ func (c *Client) puback(a *ackEntry) error {
 	var err error
 	switch {
 	case res.Code.IsError():
-		err = refusals([]error{&ReasonError{Op: "publish", Topic: o.topic(), Code: res.Code, Reason: res.Reason, UserProperties: res.UserProperties}})
+		re := &ReasonError{Op: "publish", Topic: o.topic(), Code: res.Code, Reason: res.Reason, UserProperties: res.UserProperties}
+		err = withHint(re, re.hint())
 	case res.Code != ReasonSuccess && res.Code != ReasonNoMatchingSubscribers:
 		err = opError("publish", o.topic(), protocolError(&wire.Error{Code: wire.CodeProtocolError, Packet: "PUBACK", Problem: "illegal code " + res.Code.String()}))
 	}

@@ -70,12 +70,7 @@ func (w *world) start() *peer {
 func (w *world) accept(answer func(*packets.Connack)) (*peer, *packets.Connect) {
 	w.t.Helper()
 	p := w.raw()
-	c := expect[*packets.Connect](p)
-	ack := &packets.Connack{Properties: &packets.Properties{}}
-	if answer != nil {
-		answer(ack)
-	}
-	p.send(ack)
+	c := p.welcome(answer)
 	synctest.Wait()
 	return p, c
 }

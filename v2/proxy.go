@@ -71,28 +71,25 @@ func (o *ClientOptions) throughProxy(ctx context.Context, dial dialFunc, addr st
 }
 
 func dialProxy(ctx context.Context, dial dialFunc, u *url.URL, addr string) (net.Conn, error) {
-	switch u.Scheme {
-	case "http", "https", "socks5", "socks5h":
-		if u.Hostname() == "" { // it would be this machine
-			return nil, errors.New("the URL of the proxy has no host")
-		}
-	}
-	switch u.Scheme {
-	case "http", "https":
+	web := u.Scheme == "http" || u.Scheme == "https"
+	switch {
+	case !web && u.Scheme != "socks5" && u.Scheme != "socks5h":
+		return nil, fmt.Errorf("scheme %q is not http, https or socks5", u.Scheme)
+	case u.Hostname() == "": // it would be this machine
+		return nil, errors.New("the URL of the proxy has no host")
+	case web:
 		return dialConnect(ctx, dial, u, addr)
-	case "socks5", "socks5h":
-		var auth *proxy.Auth
-		if u.User != nil {
-			password, _ := u.User.Password()
-			auth = &proxy.Auth{User: u.User.Username(), Password: password}
-		}
-		d, err := proxy.SOCKS5("tcp", hostPort(u, "1080"), auth, forward(dial))
-		if err != nil {
-			return nil, err
-		}
-		return d.(proxy.ContextDialer).DialContext(ctx, "tcp", addr)
 	}
-	return nil, fmt.Errorf("scheme %q is not http, https or socks5", u.Scheme)
+	var auth *proxy.Auth
+	if u.User != nil {
+		password, _ := u.User.Password()
+		auth = &proxy.Auth{User: u.User.Username(), Password: password}
+	}
+	d, err := proxy.SOCKS5("tcp", hostPort(u, "1080"), auth, forward(dial))
+	if err != nil {
+		return nil, err
+	}
+	return d.(proxy.ContextDialer).DialContext(ctx, "tcp", addr)
 }
 
 // forward is a dialFunc as package proxy wants it.

@@ -186,9 +186,7 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 		c.sentAckable(l, o)
 		return false, nil
 	}
-	o.phase, o.end = phaseSent, l.end
-	l.last0 = lastLoose{p.Topic, l.end, l.batchStart}
-	l.pend = append(l.pend, o)
+	l.awaitWrite(o)
 	return false, nil
 }
 
@@ -208,7 +206,7 @@ func (c *Client) publishLoose(p *PublishPacket, done func(PublishResult, error))
 	}
 	l.out = wire.AppendPublish(l.out, p.Topic, 0, p.Retain, false, 0, props, p.Payload)
 	l.end += uint64(size)
-	l.last0 = lastLoose{p.Topic, l.end, l.batchStart}
+	l.last0 = lastSent{opPublish0, p.Topic, l.end, l.batchStart}
 	if done != nil {
 		l.told = append(l.told, told{done, p.Topic, l.end})
 	}

@@ -260,8 +260,14 @@ func (c *Client) send(l *link, o *operation) {
 		c.sentAckable(l, o)
 		return
 	}
+	l.awaitWrite(o)
+}
+
+// awaitWrite enters a QoS 0 publish, whose packet is the last in the out buffer, among those that end when they are
+// written. mu is held.
+func (l *link) awaitWrite(o *operation) {
 	o.phase, o.end = phaseSent, l.end
-	l.last0 = lastLoose{o.topic(), l.end, l.batchStart}
+	l.last0 = lastSent{o.kind, o.topic(), l.end, l.batchStart}
 	l.pend = append(l.pend, o)
 }
 
@@ -340,7 +346,7 @@ func (c *Client) applyPolicy(keep func(*operation) bool) {
 // resume puts the queue in order for a new connection. mu is held.
 func (c *Client) resume(l *link) {
 	for o := c.queue.head; o != nil; o = o.next {
-		c.settled(o) // until now it might still be acknowledged, as far as the statistics go
+		c.dropUnacked(o) // until now it might still be acknowledged, as far as the statistics go
 	}
 	if !l.connack.SessionPresent {
 		for o := c.queue.head; o != nil; o = o.next {

@@ -59,11 +59,13 @@ func sameIdentifier(a, b *uint32) bool {
 // if that are all of them. Every operation that is pending is in the queue. mu is held.
 func (c *Client) overtaken(o *operation) {
 	s := o.sub
+	if s.auto { // applyPolicy ends it
+		return
+	}
 	for i, name := range s.names() {
 		now := c.subs[name]
 		over := false
 		switch {
-		case s.auto:
 		case s.filters != nil:
 			over = now != nil && now.op == nil // subscribed anew, and acknowledged
 		case now == nil:

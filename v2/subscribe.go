@@ -58,7 +58,7 @@ func (s *subscribeOp) topic() string {
 // packets returns the packet, without the filters that are settled.
 func (s *subscribeOp) packets(id uint16) (*wire.Subscribe, *wire.Unsubscribe) {
 	if s.filters != nil {
-		p := &wire.Unsubscribe{ID: id, User: s.user}
+		p := &wire.Unsubscribe{ID: id, User: s.user, Filters: make([]string, 0, len(s.filters))}
 		for i, f := range s.filters {
 			if !s.isSettled(i) {
 				p.Filters = append(p.Filters, f)
@@ -66,7 +66,7 @@ func (s *subscribeOp) packets(id uint16) (*wire.Subscribe, *wire.Unsubscribe) {
 		}
 		return nil, p
 	}
-	p := &wire.Subscribe{ID: id, SubscriptionID: s.identifier, User: s.user}
+	p := &wire.Subscribe{ID: id, SubscriptionID: s.identifier, User: s.user, Subs: make([]wire.SubOption, 0, len(s.subs))}
 	for i, sub := range s.subs {
 		if !s.isSettled(i) {
 			p.Subs = append(p.Subs, wire.SubOption{Filter: sub.TopicFilter, QoS: byte(sub.QoS), NoLocal: sub.NoLocal,

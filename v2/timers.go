@@ -24,7 +24,7 @@ func (c *Client) keepAlive(l *link) {
 	}
 	interval := l.settings.ServerKeepAlive
 	now := c.clock()
-	wait := min(c.opts.PingTimeout, interval/2)
+	wait := l.pingTimeout()
 	if l.pinging {
 		deadline := l.pingAt + wait
 		if l.pingDue { // it waits for a packet to be written: as long as that gets on, the connection lives
@@ -53,6 +53,11 @@ func (c *Client) keepAlive(l *link) {
 	l.timer.Reset(wait)
 }
 
+// pingTimeout is how long a PINGREQ may take to be written, and then to be answered.
+func (l *link) pingTimeout() time.Duration {
+	return min(l.c.opts.PingTimeout, l.settings.ServerKeepAlive/2)
+}
+
 // pinged notes that the PINGREQ was written: from here on its answer may take PingTimeout.
 func (l *link) pinged() {
 	c := l.c
@@ -64,7 +69,7 @@ func (l *link) pinged() {
 	l.pingDue = false
 	if l.pinging && l.err == nil { // else it has been answered already
 		l.pingAt = c.clock()
-		l.timer.Reset(min(c.opts.PingTimeout, l.settings.ServerKeepAlive/2))
+		l.timer.Reset(l.pingTimeout())
 	}
 }
 

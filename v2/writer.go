@@ -16,13 +16,6 @@ type told struct {
 	end   uint64 // link.end behind its last byte
 }
 
-// lastLoose is a QoS 0 publish in out.
-type lastLoose struct {
-	topic string
-	end   uint64 // link.end behind its last byte
-	at    time.Duration
-}
-
 // looseCount is a number of operations and their bytes.
 type looseCount struct{ n, bytes uint64 }
 
@@ -33,7 +26,7 @@ type batch struct {
 	told  []told
 	loose looseCount
 	began time.Duration // when the first packet was encoded
-	ping  bool          // a PINGREQ goes first
+	ping  bool          // a PINGREQ is due
 }
 
 // take takes what was encoded. mu is held.
