@@ -7,6 +7,6 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 cd bench
 go build -o /dev/null ./... || die "bench does not build"
 go vet ./... || die "go vet found faults in bench"
-go test ./... || die "the tests of bench failed"
+gotest ./... || die "the tests of bench failed"
 go run ./cmd/table -stage gate -check -slack 0.5 || die "a ratio of the bench gate fell below half of its floor"
 say "bench: builds, vet clean, tested"

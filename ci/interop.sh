@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests behind the tag `interop` need (Debian packages, only when missing), then runs them.
+# Installs what the tests behind the tag `interop` need (Debian packages and pinned npm packages, only when missing), then
+# runs them.
 # The tests start their own processes on loopback; nothing is left running as a service of the system.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -10,8 +11,14 @@ export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 declare -A package=(
 	[mosquitto]=mosquitto
 	[mosquitto_pub]=mosquitto-clients
+	[node]=nodejs
+	[npm]=npm
+	[openssl]=openssl
 	[softhsm2-util]=softhsm2
 	[tinyproxy]=tinyproxy
+	[python3]=python3
+	[chromium]=chromium
+	[aws]=awscli
 )
 
 missing=()
@@ -54,9 +61,12 @@ for program in "${!package[@]}"; do
 done
 say "mosquitto $(mosquitto -h 2>/dev/null | sed -nE '1s/.*version ([0-9.]+).*/\1/p') and friends are here"
 
+npm_packages="$(bash internal/interop/testdata/npm/install.sh)" || die "could not install the npm packages"
+say "npm packages are in $npm_packages"
+
 # A run without such tests would pass and say nothing.
 mapfile -t tagged < <(grep -rlE '^//go:build .*\binterop\b' --include='*_test.go' . || true)
 ((${#tagged[@]} > 0)) || die "no test file carries the build tag interop"
 say "interop tests: ${tagged[*]}"
 
-go test -tags interop ./... || die "go test -tags interop ./... failed"
+gotest -tags interop ./... || die "go test -tags interop ./... failed"

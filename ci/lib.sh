@@ -35,5 +35,21 @@ die() {
 # A script calls it once, as: SCRATCH="$(scratch)"; trap 'rm -rf "$SCRATCH"' EXIT
 scratch() { mktemp -d "${TMPDIR:-/tmp}/portage-ci.XXXXXX"; }
 
+# gotest [-noskip] FLAGS... runs `go test FLAGS` here. What it shows is for people: a line for each package and, last, the tests
+# that failed with what they printed (internal/testreport). With -noskip a skipped test is a failure.
+gotest() {
+	local dir status=0 report=()
+	[[ "$1" != -noskip ]] || { report=(-noskip); shift; }
+	dir="$(scratch)"
+	(cd "$ROOT" && go build -o "$dir/testreport" ./internal/testreport) || status=$?
+	if ((status == 0)); then
+		trap : QUIT # .ci/run asks with it for the stacks of what hangs: the report of them must still come
+		go test -json "$@" 2>&1 | "$dir/testreport" "${report[@]}" || status=$?
+		trap - QUIT
+	fi
+	rm -rf "$dir"
+	return "$status"
+}
+
 # seconds_since START prints whole seconds since START, a value of $EPOCHSECONDS.
 seconds_since() { echo $((EPOCHSECONDS - $1)); }

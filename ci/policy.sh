@@ -3,4 +3,4 @@
 # They are part of `go test ./...` too; here they run alone, first and uncached, because they tell in seconds what is wrong.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-go test -count=1 -skip '^TestOutside' ./internal/archtest || die "the repository's rules are broken (see internal/archtest)"
+gotest -count=1 -skip '^TestOutside' ./internal/archtest || die "the repository's rules are broken (see internal/archtest)"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# staticcheck at the pinned version, over the module and its tests (the interop files too).
+# staticcheck at the pinned version, over the module and its tests (those of the tags interop and aws too).
 # The facades are deprecated for those who can move on, and used by each other, their examples and their tests: that
 # one finding about them is left out. Deprecated names of others are found.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 status=0
-found="$(go run "$STATICCHECK" -tags interop ./... 2>&1)" || status=$?
+found="$(go run "$STATICCHECK" -tags interop,aws ./... 2>&1)" || status=$?
 own='github\.com/portage-iot/awsiot/(v1compat|shadowcompat|jobscompat|pahocompat)[./].* is deprecated: .*\(SA1019\)$'
 left="$(grep -vE "$own|^exit status [0-9]+$|^go: downloading |^$" <<<"$found" || true)"
 if [[ -n "$left" ]]; then

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The README's command, to the letter: allocation tests count here, since the race detector allocates.
+# The README's command, with its output in order: allocation tests count here, since the race detector allocates.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-go test ./... || die "go test ./... failed"
+gotest ./... || die "go test ./... failed"

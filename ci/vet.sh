@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# go vet on this machine, with the interop files, and for the other systems and word sizes that the packages promise.
+# go vet on this machine, with the files of the tags interop and aws, and for the other systems and word sizes that the packages promise.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 failed=()
@@ -15,8 +15,8 @@ vet() {
 	fi
 }
 
-# The interop files come on top of all others, so one run sees both.
-vet "host, with -tags interop" -tags interop
+# The files of the tags come on top of all others, so one run sees all.
+vet "host, with -tags interop,aws" -tags interop,aws
 for target in "${CROSS[@]}"; do
 	# Without cgo: there is no C compiler for the other systems, and no package here may need one unless a tag says so.
 	CGO_ENABLED=0 GOOS="${target%/*}" GOARCH="${target#*/}" vet "$target"

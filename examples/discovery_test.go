@@ -49,6 +49,7 @@ func closedPort(t *testing.T) int {
 }
 
 func TestBasicDiscovery(t *testing.T) {
+	t.Parallel()
 	e := newEndpoint(t)
 	service := greengrass.StartT(t, greengrass.Options{ClientCAPEM: e.CAPEM()})
 	closed := closedPort(t)
@@ -65,7 +66,7 @@ func TestBasicDiscovery(t *testing.T) {
 		fmt.Sprintf("trying localhost:%d", closed), fmt.Sprintf("cannot connect to localhost:%d", closed),
 		fmt.Sprintf("trying localhost:%d", e.TLSPort()), fmt.Sprintf("connected to localhost:%d", e.TLSPort()),
 		"received " + hello(0) + " from sdk/test/Python", "received " + hello(1) + " from sdk/test/Python"})
-	equal(t, "wire", e.wire(iotlocal.CONNECT, iotlocal.SUBSCRIBE, iotlocal.PUBLISH, iotlocal.DISCONNECT), []string{"CONNECT thing",
+	equal(t, "wire", e.wire(t, iotlocal.CONNECT, iotlocal.SUBSCRIBE, iotlocal.PUBLISH, iotlocal.DISCONNECT), []string{"CONNECT thing",
 		"SUBSCRIBE sdk/test/Python 0", "PUBLISH sdk/test/Python 0 " + hello(0), "PUBLISH sdk/test/Python 0 " + hello(1), "DISCONNECT thing"})
 	files, err := filepath.Glob(filepath.Join(p.cmd.Dir, "groupCA", "home_CA_????????-????-4???-????-????????????.crt"))
 	if err != nil || len(files) != 1 {
@@ -77,6 +78,7 @@ func TestBasicDiscovery(t *testing.T) {
 }
 
 func TestBasicDiscoveryPrints(t *testing.T) {
+	t.Parallel()
 	e := newEndpoint(t)
 	service := greengrass.StartT(t, greengrass.Options{ClientCAPEM: e.CAPEM()})
 	service.SetGroups("thing", e.group(8883))
@@ -88,11 +90,12 @@ func TestBasicDiscoveryPrints(t *testing.T) {
 			t.Errorf("the output lacks %s:\n%s", want, out)
 		}
 	}
-	equal(t, "wire", e.wire(iotlocal.CONNECT), nil)
+	equal(t, "wire", e.wire(t, iotlocal.CONNECT), nil)
 }
 
 // TestBasicDiscoveryEnds: what ends the sample, with which status, after how many requests.
 func TestBasicDiscoveryEnds(t *testing.T) {
+	t.Parallel()
 	e := newEndpoint(t)
 	service := greengrass.StartT(t, greengrass.Options{ClientCAPEM: e.CAPEM()})
 	device := e.discovering(service)
@@ -139,12 +142,13 @@ func TestBasicDiscoveryEnds(t *testing.T) {
 
 // TestBasicDiscoveryInterrupted: Ctrl-C ends it between two tries.
 func TestBasicDiscoveryInterrupted(t *testing.T) {
+	t.Parallel()
 	e := newEndpoint(t)
 	p := basicDiscovery.start(t, nil, e.discovering(greengrass.StartT(t, greengrass.Options{}))...)
 	p.waitFor(t, "7 tries left: No discovery data found") // the fourth try is 4 s away
 	p.interrupt(t)
 	done(t, p)
-	equal(t, "wire", e.wire(iotlocal.CONNECT), nil)
+	equal(t, "wire", e.wire(t, iotlocal.CONNECT), nil)
 }
 
 // awsProxy is a proxy that brings every CONNECT to one address: the samples name the endpoint as AWS does.
@@ -171,6 +175,7 @@ func awsProxy(t *testing.T, to string) (*tunnels, string) {
 }
 
 func TestCognitoSTS(t *testing.T) {
+	t.Parallel()
 	const host, pool = "a1b2.iot.eu-west-1.amazonaws.com", "eu-west-1:11111111-2222-4333-8444-555555555555"
 	server := iotlocal.StartT(t, iotlocal.Options{SANs: []string{host}, Credentials: map[string]iotlocal.Credential{"NOBODY": {SecretAccessKey: "none"}}})
 	e := &endpoint{Server: server}
@@ -191,7 +196,7 @@ func TestCognitoSTS(t *testing.T) {
 	p := cognitoSTS.start(t, env, append(quickly(2), "-e", host, "-r", server.CAFile(), "-C", pool, "-t", "a")...)
 	done(t, p)
 	equal(t, "output", p.said(), []string{"credentials of pool " + pool, "received New Message 0 from a", "received New Message 1 from a"})
-	equal(t, "wire", e.wire(iotlocal.CONNECT, iotlocal.SUBSCRIBE, iotlocal.PUBLISH, iotlocal.DISCONNECT), []string{"CONNECT basicPubSub_CognitoSTS",
+	equal(t, "wire", e.wire(t, iotlocal.CONNECT, iotlocal.SUBSCRIBE, iotlocal.PUBLISH, iotlocal.DISCONNECT), []string{"CONNECT basicPubSub_CognitoSTS",
 		"SUBSCRIBE a 1", "PUBLISH a 1 New Message 0", "PUBLISH a 1 New Message 1", "DISCONNECT basicPubSub_CognitoSTS"})
 	equal(t, "tunnels", seen.all(), []string{"CONNECT " + host + ":443"})
 	if issued != 1 {

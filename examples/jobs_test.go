@@ -46,6 +46,7 @@ func (e *endpoint) seen(t *testing.T, dir iotlocal.Direction, topic string, nth 
 
 // TestJobsSample: two jobs wait, of which the second one ends in each of the ways there are.
 func TestJobsSample(t *testing.T) {
+	t.Parallel()
 	first := []string{`started one: version 2, execution 1, document {"do":"this"}`, "updated", "next is two"}
 	second := `started two: version 2, execution 3, document {}`
 	internal := `{"code":"InternalError"`
@@ -59,6 +60,7 @@ func TestJobsSample(t *testing.T) {
 		{"the start is rejected", "start-next", []string{"start-next rejected: " + internal, `{"jobsStarted":1,"jobsSucceeded":1,"jobsRejected":1}`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			e := newEndpoint(t)
 			jobs := e.Jobs("Bot")
 			if err := jobs.Create("one", `{"do":"this"}`, iotlocal.JobOptions{}); err != nil {
@@ -100,7 +102,7 @@ func TestJobsSample(t *testing.T) {
 				}
 			}
 			equal(t, "output", said, append(first[:len(first):len(first)], tt.want...))
-			equal(t, "wire", e.wire(iotlocal.CONNECT, iotlocal.SUBSCRIBE, iotlocal.DISCONNECT), []string{"CONNECT jobsSample",
+			equal(t, "wire", e.wire(t, iotlocal.CONNECT, iotlocal.SUBSCRIBE, iotlocal.DISCONNECT), []string{"CONNECT jobsSample",
 				"SUBSCRIBE " + jobsOfBot + "notify-next 1", "SUBSCRIBE " + jobsOfBot + "start-next/accepted 1", "SUBSCRIBE " + jobsOfBot + "start-next/rejected 1",
 				"SUBSCRIBE " + jobsOfBot + "+/update/accepted 1", "SUBSCRIBE " + jobsOfBot + "+/update/rejected 1", "DISCONNECT jobsSample"})
 			if one, err := jobs.Describe("one"); err != nil || one.Status != iotlocal.JobSucceeded || one.StatusDetails["HandledBy"] != "ClientToken: jobsSample" {
@@ -115,6 +117,7 @@ func TestJobsSample(t *testing.T) {
 		equal(t, "output", p.said(), []string{"no job is pending", `{"jobsStarted":0,"jobsSucceeded":0,"jobsRejected":0}`})
 	})
 	t.Run("Ctrl-C", func(t *testing.T) {
+		t.Parallel()
 		e := newEndpoint(t)
 		if _, err := e.Faults().Add(iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Topic: jobsOfBot + "start-next", Action: iotlocal.Hold}); err != nil {
 			t.Fatal(err)

@@ -8,18 +8,21 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/portage-iot/awsiot/internal/testsize"
 	"github.com/portage-iot/awsiot/iotlocal"
 )
 
 // patience bounds every wait of these tests.
-const patience = time.Minute
+const patience = 5 * time.Minute
 
 // binaries is the directory of the programs that the tests have built.
 var binaries string
@@ -32,6 +35,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(binaries)
+		testsize.Waits()
 		return m.Run()
 	}())
 }
@@ -39,29 +43,46 @@ func TestMain(m *testing.M) {
 // covered are the programs that tests speak of; TestCovered wants all of them.
 var covered = map[string]*example{}
 
-// example is an example program, built when the first test needs it.
+// builds has one build for each style: the programs of a directory are linked by one go command, when the first test needs
+// one of them.
+var builds = map[string]func() error{}
+
+// example is an example program.
 type example struct {
 	dir   string // "v1-style/pubsub"
 	build func() error
-	bin   string
+	bin   func() string
 }
 
 // program makes the example of a directory known to the tests. It is for the variables of the package:
 //
 //	var jobsSample = program("v1-style/jobsSample")
 func program(dir string) *example {
-	e := &example{dir: dir}
-	e.build = sync.OnceValue(func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
-		defer cancel()
-		e.bin = filepath.Join(binaries, strings.ReplaceAll(dir, "/", "-")+".exe")
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", e.bin, "./"+dir).CombinedOutput(); err != nil {
-			return fmt.Errorf("building %s: %w\n%s", dir, err, out)
+	style, name := path.Split(dir)
+	if builds[style] == nil {
+		builds[style] = sync.OnceValue(func() error {
+			return goBuild(filepath.Join(binaries, style)+string(filepath.Separator), "./"+style+"...")
+		})
+	}
+	e := &example{dir: dir, build: builds[style], bin: sync.OnceValue(func() string {
+		bin := filepath.Join(binaries, style, name) // which TestMain knows
+		if runtime.GOOS == "windows" {
+			bin += ".exe"
 		}
-		return nil
-	})
+		return bin
+	})}
 	covered[dir] = e
 	return e
+}
+
+// goBuild builds programs, without the symbol table, which takes a third of the time of linking.
+func goBuild(out string, args ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	if text, err := exec.CommandContext(ctx, "go", append([]string{"build", "-ldflags=-s", "-o", out}, args...)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %w\n%s", args[len(args)-1], err, text)
+	}
+	return nil
 }
 
 // process is a running example.
@@ -82,7 +103,7 @@ func (e *example) start(t *testing.T, env []string, args ...string) *process {
 	if err := e.build(); err != nil {
 		t.Fatal(err)
 	}
-	p := &process{cmd: exec.Command(e.bin, args...), exited: make(chan struct{}), news: make(chan struct{})}
+	p := &process{cmd: exec.Command(e.bin(), args...), exited: make(chan struct{}), news: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Stderr = &p.stderr
@@ -189,8 +210,20 @@ func (e *endpoint) flags(more ...string) []string {
 		"--port", fmt.Sprint(e.TLSPort())}, more...)
 }
 
-// wire is what clients said, a line per packet of the given types: "TYPE TOPICS QoS PAYLOAD".
-func (e *endpoint) wire(types ...iotlocal.PacketType) []string {
+// wire is what the clients have said, of these types, when all of their connections have ended: a program may be gone before
+// the endpoint has read its last packets.
+func (e *endpoint) wire(t *testing.T, types ...iotlocal.PacketType) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := e.Recorder().WaitClosed(ctx); err != nil {
+		t.Error("the connections of a program stayed open after it had ended: ", err)
+	}
+	return e.soFar(types...)
+}
+
+// soFar is what the clients have said, of these types, until now.
+func (e *endpoint) soFar(types ...iotlocal.PacketType) []string {
 	var lines []string
 	for _, p := range e.Recorder().Packets() {
 		if p.Dir == iotlocal.ClientToServer && slices.Contains(types, p.Type) {
@@ -224,5 +257,34 @@ func (e *endpoint) sent(t *testing.T, line string) {
 		return false
 	}); err != nil {
 		t.Fatalf("no %s: %v", line, err)
+	}
+}
+
+// granted waits until the endpoint has answered a SUBSCRIBE: the filter counts from then on, not from its arrival.
+func (e *endpoint) granted(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := e.Recorder().Wait(ctx, func(all []iotlocal.Packet) bool {
+		return slices.ContainsFunc(all, func(p iotlocal.Packet) bool { return p.Type == iotlocal.SUBACK })
+	}); err != nil {
+		t.Fatalf("no SUBACK: %v", err)
+	}
+}
+
+// reported waits until the shadow of a thing has a part: a report counts from then on, not from its arrival.
+func (e *endpoint) reported(t *testing.T, thing, part string) {
+	t.Helper()
+	limit := time.After(patience)
+	for tick := time.Tick(5 * time.Millisecond); ; {
+		doc, err := e.Shadow(thing, "").Get()
+		if strings.Contains(string(doc), part) {
+			return
+		}
+		select {
+		case <-tick:
+		case <-limit:
+			t.Fatalf("the shadow is %s (%v), without %s", doc, err, part)
+		}
 	}
 }

@@ -174,6 +174,7 @@ func socksHandshake(c net.Conn, user string) (target string, err error) {
 }
 
 func TestBasicPubSubProxy(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		proxy func(t *testing.T) (*tunnels, net.Addr)
@@ -199,7 +200,7 @@ func TestBasicPubSubProxy(t *testing.T) {
 				`received {"message":"Hello World!","sequence":1} from sdk/test/Python`})
 			// By name: the proxy resolves it, as a device behind one often cannot.
 			equal(t, "tunnels", seen.all(), []string{fmt.Sprintf("%s:%d", e.Host(), e.TLSPort())})
-			equal(t, "wire", e.wire(iotlocal.CONNECT, iotlocal.DISCONNECT), []string{"CONNECT basicPubSubProxy", "DISCONNECT basicPubSubProxy"})
+			equal(t, "wire", e.wire(t, iotlocal.CONNECT, iotlocal.DISCONNECT), []string{"CONNECT basicPubSubProxy", "DISCONNECT basicPubSubProxy"})
 		})
 	}
 }
@@ -207,6 +208,7 @@ func TestBasicPubSubProxy(t *testing.T) {
 // TestWebsocket: the flag -w, with the credentials of the environment and an endpoint that names its region, which
 // only the proxy can resolve.
 func TestWebsocket(t *testing.T) {
+	t.Parallel()
 	const name = "account.iot.eu-west-1.amazonaws.com"
 	s := iotlocal.StartT(t, iotlocal.Options{SANs: []string{name},
 		Credentials: map[string]iotlocal.Credential{"AKIDEXAMPLE": {SecretAccessKey: "secret", SessionToken: "token"}}})
@@ -254,6 +256,7 @@ func TestWebsocket(t *testing.T) {
 
 // TestBasicPubSubProxyRefused: a proxy that does not let the sample through is named, with what it said.
 func TestBasicPubSubProxyRefused(t *testing.T) {
+	t.Parallel()
 	e := newEndpoint(t)
 	for _, tt := range []struct {
 		name  string

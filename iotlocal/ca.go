@@ -1,6 +1,8 @@
 package iotlocal
 
 import (
+	"cmp"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,10 +15,10 @@ import (
 	"io/fs"
 	"math/big"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -31,9 +33,14 @@ type authority struct {
 }
 
 const (
-	caFile    = "ca.pem"
-	caKeyFile = "ca.key"
-	certLife  = 10 * 365 * 24 * time.Hour
+	certExt, keyExt = ".pem", ".key"
+
+	caName    = "ca"
+	caFile    = caName + certExt
+	caKeyFile = caName + keyExt
+	// organization in the subject marks certificates as made here.
+	organization = "iotlocal"
+	certLife     = 10 * 365 * 24 * time.Hour
 	// backdate lets certificates be good for clients whose clock is behind.
 	backdate = time.Hour
 )
@@ -44,20 +51,26 @@ const (
 func openAuthority(dir string) (*authority, error) {
 	a := &authority{dir: dir, serial: time.Now().UnixNano()}
 	certPath, keyPath := filepath.Join(dir, caFile), filepath.Join(dir, caKeyFile)
-	certPEM, errCert := os.ReadFile(certPath)
-	keyPEM, errKey := os.ReadFile(keyPath)
+	certPEM, errCert := readFile(certPath, public)
+	keyPEM, errKey := readFile(keyPath, secret)
 	if errors.Is(errCert, fs.ErrNotExist) && errors.Is(errKey, fs.ErrNotExist) {
 		return a, a.create(certPath, keyPath)
 	}
-	if err := errors.Join(errCert, errKey); err != nil {
+	if errors.Is(errCert, fs.ErrNotExist) || errors.Is(errKey, fs.ErrNotExist) {
+		err := cmp.Or(errCert, errKey)
 		return nil, fmt.Errorf("iotlocal: %s holds half a CA (remove %s and %s for a new one): %w", dir, caFile, caKeyFile, err)
+	}
+	if err := errors.Join(errCert, errKey); err != nil {
+		return nil, err
 	}
 	pair, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
 		return nil, fmt.Errorf("iotlocal: CA in %s: %w", dir, err)
 	}
+	// Somebody's own CA is not used, which would issue certificates of it that
+	// nobody has asked for.
 	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
-	if !ok || !pair.Leaf.IsCA {
+	if !ok || !pair.Leaf.IsCA || !slices.Equal(pair.Leaf.Subject.Organization, []string{organization}) {
 		return nil, fmt.Errorf("iotlocal: %s is not a CA made by iotlocal", certPath)
 	}
 	if now := time.Now(); now.Before(pair.Leaf.NotBefore) || now.Add(24*time.Hour).After(pair.Leaf.NotAfter) {
@@ -88,16 +101,28 @@ func (a *authority) create(certPath, keyPath string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(writeFile(certPath, a.pem, 0o644), writeFile(keyPath, keyPEM, 0o600))
+	return errors.Join(writeFile(certPath, a.pem, public), writeFile(keyPath, keyPEM, secret))
 }
 
 func (a *authority) template(name string) *x509.Certificate {
 	a.serial++
 	now := time.Now()
 	return &x509.Certificate{
-		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: name, Organization: []string{"iotlocal"}},
+		SerialNumber: big.NewInt(a.serial), Subject: pkix.Name{CommonName: name, Organization: []string{organization}},
 		NotBefore: now.Add(-backdate), NotAfter: now.Add(certLife),
 	}
+}
+
+// sign issues a client certificate for somebody's key and subject, in DER both.
+func (a *authority) sign(key crypto.PublicKey, subject []byte) ([]byte, error) {
+	tmpl := a.template("")
+	tmpl.RawSubject, tmpl.KeyUsage = subject, x509.KeyUsageDigitalSignature
+	tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, key, a.key)
+	if err != nil {
+		return nil, fmt.Errorf("iotlocal: sign a certificate: %w", err)
+	}
+	return der, nil
 }
 
 // issue signs a certificate with a new key.
@@ -171,10 +196,19 @@ func (t Thing) Certificate() (tls.Certificate, error) { return tls.X509KeyPair(t
 // thing returns the identity that is in the directory, if this CA has issued
 // it and it is good, or writes a new one.
 func (a *authority) thing(name string) (Thing, error) {
-	t := Thing{Name: name, CertFile: filepath.Join(a.dir, name+".pem"), KeyFile: filepath.Join(a.dir, name+".key")}
-	t.CertPEM, _ = os.ReadFile(t.CertFile) // absent or unreadable: written anew, which reports what is wrong
-	t.KeyPEM, _ = os.ReadFile(t.KeyFile)
+	t := Thing{Name: name, CertFile: filepath.Join(a.dir, name+certExt), KeyFile: filepath.Join(a.dir, name+keyExt)}
+	var errCert, errKey error
+	t.CertPEM, errCert = readFile(t.CertFile, public)
+	t.KeyPEM, errKey = readFile(t.KeyFile, secret)
+	for _, err := range []error{errCert, errKey} {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Thing{}, err
+		}
+	}
 	if pair, err := t.Certificate(); err == nil && a.issued(pair.Leaf) {
+		if owner := pair.Leaf.Subject.CommonName; owner != name {
+			return Thing{}, fmt.Errorf("iotlocal: %s holds the certificate of thing %q: this disk does not tell it from thing %q", t.CertFile, owner, name)
+		}
 		return t, nil
 	}
 	tmpl := a.template(name)
@@ -183,7 +217,7 @@ func (a *authority) thing(name string) (Thing, error) {
 	if t.CertPEM, t.KeyPEM, err = a.issue(tmpl); err != nil {
 		return Thing{}, err
 	}
-	if err := errors.Join(writeFile(t.CertFile, t.CertPEM, 0o644), writeFile(t.KeyFile, t.KeyPEM, 0o600)); err != nil {
+	if err := errors.Join(writeFile(t.CertFile, t.CertPEM, public), writeFile(t.KeyFile, t.KeyPEM, secret)); err != nil {
 		return Thing{}, err
 	}
 	return t, nil
@@ -195,9 +229,42 @@ func (a *authority) issued(c *x509.Certificate) bool {
 		slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth)
 }
 
-func writeFile(path string, data []byte, mode os.FileMode) error {
-	if err := os.WriteFile(path, data, mode); err != nil {
-		return fmt.Errorf("iotlocal: %w", err)
+// signedByCA reports whether the server's CA has signed a certificate.
+func (s *Server) signedByCA(c *x509.Certificate) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return c.CheckSignatureFrom(s.ca.cert) == nil
+}
+
+// trustOthers returns a function for the CAs of client certificates: nil as long as no certificate is registered that somebody
+// else's CA has signed (RegisterCertificateWithoutCA). Such a certificate is trusted itself, not who has signed it.
+func (s *Server) trustOthers() func() *x509.CertPool {
+	var mu sync.Mutex
+	var version uint64
+	var pool *x509.CertPool
+	return func() *x509.CertPool {
+		mu.Lock()
+		defer mu.Unlock()
+		v := s.registry.ForeignVersion()
+		if v == version {
+			return pool
+		}
+		version, pool = v, nil
+		for _, known := range s.registry.Foreign() {
+			c := parseCertificate(known.PEM)
+			if c == nil {
+				continue
+			}
+			if pool == nil {
+				pool = x509.NewCertPool()
+				s.mu.Lock()
+				pool.AddCert(s.ca.cert)
+				s.mu.Unlock()
+			}
+			pool.AddCert(c)
+			// Clients give a certificate when the server names its issuer. This one has no key: it vouches for nobody.
+			pool.AddCert(&x509.Certificate{Raw: append([]byte("issuer of "), c.Raw...), RawSubject: c.RawIssuer})
+		}
+		return pool
 	}
-	return nil
 }

@@ -10,11 +10,13 @@ import (
 // Clock is the server's clock: that of the machine, or of the synctest bubble,
 // plus what Advance has added. Sessions, retained and queued messages and
 // delayed wills expire by it, shadows are stamped with it, and signatures of
-// websocket upgrades are held against it; the timers of jobs run by it. Keep-alive and other limits of a live
-// connection keep to real time: both ends must agree on them.
+// websocket upgrades are held against it; the timers of jobs and commands, the
+// ownership tokens and claims of provisioning run by it. Keep-alive and other
+// limits of a live connection keep to real time: both ends must agree on them.
 type Clock struct {
 	broker *broker.Broker
 	jobs   *jobService
+	custom *authorizers
 	ahead  atomic.Int64 // nanoseconds
 }
 
@@ -31,4 +33,5 @@ func (k *Clock) Advance(d time.Duration) {
 	k.ahead.Add(int64(d))
 	k.broker.Wake()
 	k.jobs.advanced()
+	k.custom.advanced()
 }

@@ -1,6 +1,7 @@
 package iotlocal_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"time"
@@ -75,7 +76,7 @@ func ExampleJobs() {
 	client.Publish("$aws/things/lamp/jobs/update-1/update", 1, false, `{"status":"FAILED"}`)
 	select {
 	case <-answered:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		log.Fatal("no answer")
 	}
 	client.Disconnect(0)
@@ -106,4 +107,53 @@ func ExampleFaults() {
 	}
 	fmt.Println(h.Rule().Action, h.Hits())
 	// Output: drop 0
+}
+
+func ExampleTemplates() {
+	srv, err := iotlocal.Start(iotlocal.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+
+	fleet := srv.Templates()
+	err = fleet.Create("fleet", iotlocal.DefaultTemplate, iotlocal.TemplateOptions{
+		Hook: func(_ context.Context, r iotlocal.HookRequest) (iotlocal.HookResponse, error) {
+			return iotlocal.HookResponse{AllowProvisioning: r.Parameters["SerialNumber"] != "stolen"}, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	claim, err := fleet.Claim("fleet", iotlocal.ClaimOptions{}) // what the device is delivered with
+	if err != nil {
+		log.Fatal(err)
+	}
+	pair, err := claim.Certificate()
+	fmt.Println(pair.Leaf.Subject, err)
+	fmt.Println(fleet.Certificates()[0].Status)
+	srv.Clock().Advance(5 * time.Minute)
+	fmt.Println(len(fleet.Certificates()))
+	// Output:
+	// CN=AWS IoT Certificate <nil>
+	// CLAIM
+	// 0
+}
+
+func ExampleCommands() {
+	srv, err := iotlocal.Start(iotlocal.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer srv.Close()
+
+	lamp := srv.Commands("lamp")
+	id, err := lamp.Start(map[string]string{"op": "restart"}, iotlocal.CommandOptions{ExecutionID: "restart-1"})
+	fmt.Println(id, err)
+	srv.Clock().Advance(10 * time.Second) // and the lamp says nothing
+	e, err := lamp.Describe(id)
+	fmt.Println(e.Status, e.StatusReason.Code, err)
+	// Output:
+	// restart-1 <nil>
+	// TIMED_OUT $NO_RESPONSE_FROM_DEVICE <nil>
 }

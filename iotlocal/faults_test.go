@@ -312,7 +312,11 @@ func TestFaultsOnConnect(t *testing.T) {
 		r.send(connect5("c"))
 		r.quiet()
 		r.send(pub5("t", "x", 1, 1))
-		r.disconnected(0x82)
+		r.closed() // without a word, since there was no CONNACK: the record says why
+		all := e.srv.Recorder().Packets()
+		if last := all[len(all)-1]; last.Type != iotlocal.ServerClosed || last.Reason == "" {
+			t.Errorf("recorded %v", last)
+		}
 
 		f.Throttle(1)
 		r = e.dial()

@@ -143,6 +143,44 @@ func TestFilters(t *testing.T) {
 	}
 }
 
+// AWS's own topics are longer than it allows others to be; what a rule gets is not AWS's own.
+func TestSlashes(t *testing.T) {
+	const eight = "a/b/c/d/e/f/g/h/i"
+	for _, tt := range []struct {
+		filter string
+		good   bool
+	}{
+		{"a/b/c/d/e/f/g/h", true}, {eight, false}, {"$share/group/a/b/c/d/e/f/g/h", true}, {"$share/group/" + eight, false},
+		{"$aws/commands/things/lamp/executions/+/response/accepted/json", true},
+		{"$aws/commands/things/lamp/executions/+/response/rejected/json", true},
+		{"$aws/commands/clients/lamp/executions/0a1b/response/accepted/json", true},
+		{"$share/group/$aws/commands/things/lamp/executions/+/request/json/x/y", true},
+		{"$aws/things/lamp/shadow/name/mode/update/documents", true}, {"$aws/things/lamp/streams/s/description/json", true},
+		{"$aws/rules/rule/a/b/c/d/e/f/g/h", true}, {"$aws/rules/rule/" + eight, false}, {"$aws/rules/rule/$aws/" + eight, false}, {"$other/" + eight, false},
+	} {
+		t.Run(tt.filter, func(t *testing.T) {
+			bubble(t, iotlocal.Options{}, func(e *env) {
+				c, _ := e.connect5("c")
+				if code := c.sub(1, tt.filter)[0]; (code == 1) != tt.good || !tt.good && code != 0x8F {
+					t.Errorf("SUBACK 0x%02X", code)
+				}
+				if !strings.HasPrefix(tt.filter, "$share") && !strings.Contains(tt.filter, "+") {
+					c.send(pub5(tt.filter, "", 1, 1))
+					for {
+						if a, ok := c.read().(*p5.Puback); ok {
+							if (a.ReasonCode == 0) != tt.good || !tt.good && a.ReasonCode != 0x90 {
+								t.Errorf("PUBACK 0x%02X", a.ReasonCode)
+							}
+							break
+						}
+					}
+				}
+				c.drop()
+			})
+		})
+	}
+}
+
 // seen reports whether the server sent the client a PUBLISH on topic.
 func (r *raw) seen(e *env, topic string) bool {
 	synctest.Wait()

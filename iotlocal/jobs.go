@@ -1,7 +1,6 @@
 package iotlocal
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/portage-iot/awsiot/internal/topic"
 	"github.com/portage-iot/awsiot/iotlocal/broker"
+	"github.com/portage-iot/awsiot/iotlocal/internal/registry"
 	"github.com/portage-iot/awsiot/iotlocal/jobs"
 )
 
@@ -117,6 +117,38 @@ func (s *jobService) handle(c *broker.Client, m *broker.Message) {
 	s.wake()
 }
 
+// ask is a request that did not come over MQTT.
+func (s *jobService) ask(op jobs.Op, thing, jobID string, payload []byte) (accepted bool, answer []byte) {
+	s.order.Lock()
+	defer s.order.Unlock()
+	a, events := s.service.Do(op, thing, jobID, payload, s.clock.Now())
+	s.notify(events)
+	s.wake()
+	return a.Accepted, a.Payload
+}
+
+// moved returns what the registry calls when things come into groups and leave them: they get the continuous jobs of those, and lose
+// them.
+func (s *jobService) moved(r *registry.Registry) func([]registry.Move) {
+	return func(moves []registry.Move) {
+		s.order.Lock()
+		defer s.order.Unlock()
+		for _, m := range moves {
+			target := jobs.GroupTarget + m.Group
+			switch {
+			case !m.Joined:
+				s.notify(s.service.Left(target, m.Thing, func(target string) bool {
+					group, _ := strings.CutPrefix(target, jobs.GroupTarget)
+					return target == jobs.ThingTarget+m.Thing || r.InGroup(m.Thing, group)
+				}, s.clock.Now()))
+			case r.InGroup(m.Thing, m.Group): // else it has left meanwhile, which may have been told before
+				s.notify(s.service.Joined(target, m.Thing, s.clock.Now()))
+			}
+		}
+		s.wake()
+	}
+}
+
 // notify publishes at QoS 1: subscribers get it with the QoS they asked for.
 func (s *jobService) notify(events []jobs.Event) {
 	for _, e := range events {
@@ -126,21 +158,21 @@ func (s *jobService) notify(events []jobs.Event) {
 
 // The parts of the Jobs service that users name, from package jobs.
 type (
-	// JobOptions configure a job: its timer, its retries, its execution number.
+	// JobOptions configure a job: its timer, its retries, its execution number: see [jobs.Options].
 	JobOptions = jobs.Options
-	// JobRetry says how often a failed execution is queued again.
+	// JobRetry says how often a failed execution is queued again: see [jobs.Retry].
 	JobRetry = jobs.Retry
-	// JobExecution is one attempt of a thing at a job.
+	// JobExecution is one attempt of a thing at a job: see [jobs.Execution].
 	JobExecution = jobs.Execution
-	// JobStatus is the status of an execution.
+	// JobStatus is the status of an execution: see [jobs.Status].
 	JobStatus = jobs.Status
-	// JobError is a refusal of the Jobs service: code and text.
+	// JobError is a refusal of the Jobs service: code and text: see [jobs.Error].
 	JobError = jobs.Error
-	// JobErrorCode is an error code of the Jobs service.
+	// JobErrorCode is an error code of the Jobs service: see [jobs.Code].
 	JobErrorCode = jobs.Code
-	// CancelJobOptions configure Jobs.Cancel.
+	// CancelJobOptions configure Jobs.Cancel: see [jobs.CancelOptions].
 	CancelJobOptions = jobs.CancelOptions
-	// DeleteJobOptions configure Jobs.Delete.
+	// DeleteJobOptions configure Jobs.Delete: see [jobs.DeleteOptions].
 	DeleteJobOptions = jobs.DeleteOptions
 )
 
@@ -189,19 +221,9 @@ func (s *Server) Jobs(thing string) *Jobs { return &Jobs{jobs: s.jobs, thing: th
 // *JobError. Codes: InvalidRequest for a bad id, document or option,
 // ResourceAlreadyExists for an id the thing has a job with, in whatever state.
 func (h *Jobs) Create(jobID string, document any, o JobOptions) error {
-	var doc []byte
-	switch d := document.(type) {
-	case string:
-		doc = []byte(d)
-	case []byte:
-		doc = d
-	case json.RawMessage:
-		doc = d
-	default:
-		var err error
-		if doc, err = json.Marshal(d); err != nil {
-			return fmt.Errorf("iotlocal: job document: %w", err)
-		}
+	doc, err := jsonText(document)
+	if err != nil {
+		return fmt.Errorf("iotlocal: job document: %w", err)
 	}
 	return h.do(func(now time.Time) ([]jobs.Event, *jobs.Error) {
 		return h.jobs.service.Create(h.thing, jobID, doc, o, now)
@@ -272,16 +294,20 @@ func (h *Jobs) Refuse(code JobErrorCode, n int) error {
 	return nil
 }
 
-// do runs one call of the operator and publishes what comes of it.
+// do is operate with an error that is nil when there is none.
 func (h *Jobs) do(f func(now time.Time) ([]jobs.Event, *jobs.Error)) error {
-	s := h.jobs
+	if err := h.jobs.operate(f); err != nil {
+		return err
+	}
+	return nil
+}
+
+// operate runs one call of the operator and publishes what comes of it.
+func (s *jobService) operate(f func(now time.Time) ([]jobs.Event, *jobs.Error)) *jobs.Error {
 	s.order.Lock()
 	defer s.order.Unlock()
 	events, err := f(s.clock.Now())
 	s.notify(events)
 	s.wake()
-	if err != nil {
-		return err
-	}
-	return nil
+	return err
 }

@@ -3,7 +3,9 @@ package iotlocal_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -335,6 +337,52 @@ func TestKeepAlive(t *testing.T) {
 		}
 		patient.drop()
 	})
+}
+
+// What counts is whole packets: bytes that dribble in do not keep a connection.
+func TestKeepAliveEndsDribbledPacket(t *testing.T) {
+	for _, version := range []byte{4, 5} {
+		for _, first := range []string{"", "\xC0\x00"} { // nothing, or a whole packet half a second after the CONNECT
+			t.Run(fmt.Sprintf("level %d after %d bytes", version, len(first)), func(t *testing.T) {
+				bubble(t, iotlocal.Options{}, func(e *env) {
+					var r *raw
+					start := time.Now()
+					if version == 5 {
+						r, _ = e.connect5("c", func(c *p5.Connect) { c.KeepAlive = 2 })
+					} else {
+						r, _ = e.connect3("c", func(c *p3.ConnectPacket) { c.Keepalive = 2 })
+					}
+					want := 3 * time.Second
+					if first != "" {
+						time.Sleep(500 * time.Millisecond)
+						want += 500 * time.Millisecond
+						r.write([]byte(first))
+						if _, err := io.ReadFull(r.nc, make([]byte, 2)); err != nil { // PINGRESP
+							t.Fatal(err)
+						}
+					}
+					var dribble sync.WaitGroup
+					defer dribble.Wait()
+					dribble.Go(func() {
+						for _, b := range []byte("\x30\x7f\x00\x01t1234567890") {
+							if _, err := r.nc.Write([]byte{b}); err != nil {
+								return
+							}
+							time.Sleep(time.Second)
+						}
+					})
+					got, _ := io.ReadAll(r.nc)
+					if d := time.Since(start); d != want {
+						t.Errorf("ended after %v, want %v", d, want)
+					}
+					if version == 5 && (len(got) < 3 || got[0] != 0xE0 || got[2] != 0x8D) {
+						t.Errorf("%x, want DISCONNECT 0x8D", got)
+					}
+					r.nc.Close()
+				})
+			})
+		}
+	}
 }
 
 func TestUsernameSuffixIsIgnored(t *testing.T) {

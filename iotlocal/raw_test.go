@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds what should come at once. In a bubble it costs nothing.
-const patience = 10 * time.Second
+const patience = 5 * time.Minute
 
 // env is a server on an in-memory network, inside a synctest bubble.
 type env struct {

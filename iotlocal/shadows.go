@@ -1,7 +1,6 @@
 package iotlocal
 
 import (
-	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -63,7 +62,7 @@ func (s *shadows) send(id topic.Shadow, events []shadow.Event) {
 	}
 }
 
-// ShadowError is a refusal of the Device Shadow service: code and text of AWS.
+// ShadowError is a refusal of the Device Shadow service: code and text of AWS, see [shadow.Error].
 type ShadowError = shadow.Error
 
 // Shadow is a handle on one shadow for the program around the server, which
@@ -97,16 +96,9 @@ func (h *Shadow) Get() ([]byte, error) { return h.do(shadow.Get, nil) }
 // It returns the new version. Subscribers of delta, accepted and documents get
 // their messages.
 func (h *Shadow) Update(document any) (version int64, err error) {
-	var payload []byte
-	switch d := document.(type) {
-	case string:
-		payload = []byte(d)
-	case []byte:
-		payload = d
-	default:
-		if payload, err = json.Marshal(d); err != nil {
-			return 0, fmt.Errorf("iotlocal: shadow update: %w", err)
-		}
+	payload, err := jsonText(document)
+	if err != nil {
+		return 0, fmt.Errorf("iotlocal: shadow update: %w", err)
 	}
 	if _, err := h.do(shadow.Update, payload); err != nil {
 		return 0, err
@@ -114,15 +106,15 @@ func (h *Shadow) Update(document any) (version int64, err error) {
 	return h.Version(), nil
 }
 
-// Delete removes the shadow. The error is a *ShadowError with code 404 when
-// there is none.
+// Delete removes the shadow, which takes a version number as an update does.
+// The error is a *ShadowError with code 404 when there is none.
 func (h *Shadow) Delete() error {
 	_, err := h.do(shadow.Delete, nil)
 	return err
 }
 
-// Version returns the version of the last update: 0 before the first, kept when
-// the shadow is deleted.
+// Version returns the number of the last update or deletion, 0 before the
+// first. A shadow that is made again after a deletion goes on from there.
 func (h *Shadow) Version() int64 {
 	v, _ := h.shadows.service.Version(shadow.ID{Thing: h.id.Thing, Name: h.id.Name})
 	return v

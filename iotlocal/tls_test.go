@@ -43,7 +43,7 @@ func TestTLS(t *testing.T) {
 		{name: "TLS 1.2", thing: good, conf: &tls.Config{MaxVersion: tls.VersionTLS12}},
 		{name: "TLS 1.1 is too old", thing: good, conf: &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, bad: "protocol version"},
 		{name: "ALPN of port 443", thing: good, conf: &tls.Config{NextProtos: []string{"x-amzn-mqtt-ca"}}, alpn: "x-amzn-mqtt-ca"},
-		{name: "unknown ALPN", thing: good, conf: &tls.Config{NextProtos: []string{"h2"}}, bad: "no application protocol"},
+		{name: "unknown ALPN", thing: good, conf: &tls.Config{NextProtos: []string{"ftp"}}, bad: "no application protocol"},
 		{name: "extra host name", thing: good, conf: &tls.Config{ServerName: "broker.example"}},
 		{name: "extra address", thing: good, conf: &tls.Config{ServerName: "192.0.2.7"}},
 		{name: "::1", thing: good, conf: &tls.Config{ServerName: "::1"}},

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +37,8 @@ type sockets struct {
 	now      func() time.Time // of signatures; deadlines keep to real time
 	log      *slog.Logger
 	timeout  time.Duration
+	custom   func(*http.Request) bool // a custom authorizer is to decide
+	origins  []string                 // pages of other hosts that may open websockets, or "*"
 
 	wg      sync.WaitGroup // every goroutine
 	closing chan struct{}
@@ -44,12 +47,26 @@ type sockets struct {
 	closed    bool
 	listeners []net.Listener
 	pending   map[net.Conn]struct{} // connections before the end of the upgrade
-	secrets   map[string]sigv4.Secret
+	policy    sigv4.Policy
 }
 
 func newSockets(b *broker.Broker, r *record.Recorder, now func() time.Time, o Options) (*sockets, error) {
 	s := &sockets{broker: b, recorder: r, now: now, log: o.Logger, timeout: cmp.Or(o.Limits.ConnectTimeout, upgradeTimeout),
 		closing: make(chan struct{}), pending: map[net.Conn]struct{}{}}
+	switch {
+	case o.RefuseOtherRegions && o.Region == "":
+		return nil, errors.New("iotlocal: RefuseOtherRegions needs a Region")
+	case o.RefuseOtherRegions:
+		s.policy.Region = o.Region
+	}
+	for _, origin := range o.Origins {
+		if origin != anyOrigin {
+			if _, err := wsock.ParseOrigin(origin); err != nil {
+				return nil, fmt.Errorf("iotlocal: origin %q: %w", origin, err)
+			}
+		}
+	}
+	s.origins = slices.Clone(o.Origins)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -69,7 +86,7 @@ func (s *sockets) setCredentials(all map[string]Credential) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.secrets = secrets
+	s.policy.Secrets = secrets
 	return nil
 }
 
@@ -122,9 +139,7 @@ func (s *sockets) open(nc net.Conn, conf *tls.Config) {
 	s.mu.Unlock()
 	if err != nil {
 		nc.Close()
-		s.log.Debug("iotlocal: no websocket", "addr", nc.RemoteAddr(), "error", err)
-		s.recorder.Add(record.Packet{Dir: Event, Type: HandshakeFailed, Reason: err.Error(),
-			Transport: &record.Transport{RemoteAddr: nc.RemoteAddr().String(), TLS: conf != nil, Websocket: true}})
+		s.failed(record.Transport{RemoteAddr: nc.RemoteAddr().String(), TLS: conf != nil, Websocket: true}, err)
 		return
 	}
 	s.broker.ServeConn(ws, nil)
@@ -140,29 +155,84 @@ func (s *sockets) upgrade(nc net.Conn, conf *tls.Config) (net.Conn, error) {
 		defer cancel()
 		tc := tls.Server(nc, conf)
 		if err := tc.HandshakeContext(ctx); err != nil {
-			return nil, err
+			return nil, errors.New(broker.ExplainTLS(err))
 		}
 		st := tc.ConnectionState()
-		t.TLS, t.SNI, t.ALPN = true, st.ServerName, st.NegotiatedProtocol
+		t.FromTLS(&st)
 		nc = tc
 	}
-	ws, err := wsock.Upgrade(nc, s.authorize)
+	var request *http.Request
+	ws, err := wsock.Upgrade(nc, func(r *http.Request) error {
+		request = r
+		return s.authorize(r)
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &socket{Conn: ws, transport: t}, nc.SetDeadline(time.Time{})
+	return &socket{Conn: ws, transport: t, request: request}, nc.SetDeadline(time.Time{})
 }
+
+// secrets returns what signatures are compared with, and whether there must be one.
+func (s *sockets) secrets() (p sigv4.Policy, required bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.policy, s.policy.Secrets != nil
+}
+
+// hijack makes a websocket of an HTTP connection and gives it to the broker.
+func (s *sockets) hijack(w http.ResponseWriter, r *http.Request) {
+	t := record.Transport{RemoteAddr: r.RemoteAddr, Websocket: true}
+	if r.TLS != nil {
+		t.FromTLS(r.TLS)
+	}
+	nc, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		s.log.Debug("iotlocal: no websocket", "addr", r.RemoteAddr, "error", err)
+		return
+	}
+	err = nc.SetDeadline(time.Now().Add(s.timeout))
+	var ws *wsock.Conn
+	if err == nil {
+		ws, err = wsock.Accept(nc, buffered.Reader, r, s.authorize)
+	}
+	if err == nil {
+		err = nc.SetDeadline(time.Time{})
+	}
+	if err != nil {
+		nc.Close()
+		s.failed(t, err)
+		return
+	}
+	s.broker.ServeConn(&socket{Conn: ws, transport: t, request: r}, nil)
+}
+
+// failed records a connection that did not become a websocket.
+func (s *sockets) failed(t record.Transport, err error) {
+	s.log.Debug("iotlocal: no websocket", "addr", t.RemoteAddr, "error", err)
+	s.recorder.Add(record.Packet{Dir: Event, Type: HandshakeFailed, Reason: err.Error(), Transport: &t})
+}
+
+// anyOrigin in Options.Origins lets the pages of every host in.
+const anyOrigin = "*"
 
 // authorize lets a request in whose signature is good. Without credentials to compare with, any
 // signature is, but its form and its time are checked: AWS would.
+//
+// A request that a browser sends for the page of another host is refused before. AWS takes those, but
+// it has nothing to do with what a page can reach on the machine of who looks at it.
 func (s *sockets) authorize(r *http.Request) error {
-	s.mu.Lock()
-	secrets := s.secrets
-	s.mu.Unlock()
-	if secrets == nil && !sigv4.Signed(r) {
-		return nil
+	if !slices.Contains(s.origins, anyOrigin) {
+		if err := wsock.CheckOrigin(r, s.origins); err != nil {
+			return fmt.Errorf("%w; Options.Origins, or -origin of the program, allows it", err)
+		}
 	}
-	return sigv4.Verify(r, secrets, s.now())
+	s.mu.Lock()
+	policy := s.policy
+	s.mu.Unlock()
+	if !sigv4.Signed(r) && (policy.Secrets == nil || s.custom(r)) {
+		return nil // in CONNECT it is decided about a custom authorizer
+	}
+	return sigv4.Verify(r, policy, s.now())
 }
 
 // close ends the listeners and what has not come to the end of its upgrade.
@@ -189,15 +259,30 @@ func (s *sockets) close() error {
 type socket struct {
 	*wsock.Conn
 	transport record.Transport
+	request   *http.Request
 }
 
 // Transport is what the broker records.
 func (s *socket) Transport() record.Transport { return s.transport }
 
+// Principal is the access key id that the upgrade was signed with.
+func (s *socket) Principal() string { return sigv4.KeyID(s.request) }
+
+// Request is that of the upgrade.
+func (s *socket) Request() *http.Request { return s.request }
+
 // secureWebsockets is the configuration of the TLS port for clients that prove themselves in the upgrade.
-func secureWebsockets(conf *tls.Config) *tls.Config {
+func secureWebsockets(conf *tls.Config, sni bool) *tls.Config {
 	conf = conf.Clone()
 	conf.ClientAuth, conf.ClientCAs, conf.NextProtos = tls.NoClientCert, nil, []string{"http/1.1"}
+	if sni {
+		conf.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+			if hello.ServerName == "" {
+				return nil, errNoSNI
+			}
+			return nil, nil
+		}
+	}
 	return conf
 }
 

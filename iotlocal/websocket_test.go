@@ -149,11 +149,19 @@ func TestUpgrade(t *testing.T) {
 		}
 		return strings.Replace(v1Upgrade, old, new, 1)
 	}
+	permanent := func(o *iotlocal.Options) {
+		// The signature does not cover the token: only the comparison of the tokens is left.
+		o.Credentials = map[string]iotlocal.Credential{"AKIDEXAMPLE": {SecretAccessKey: v1Credentials["AKIDEXAMPLE"].SecretAccessKey}}
+	}
+	strict := func(region string) func(*iotlocal.Options) {
+		return func(o *iotlocal.Options) { o.Region, o.RefuseOtherRegions = region, true }
+	}
 	for _, tt := range []struct {
 		name    string
 		request string
 		ahead   time.Duration
 		open    bool // no credentials listed
+		options func(*iotlocal.Options)
 		status  int
 		want    string // in the body
 	}{
@@ -176,6 +184,24 @@ func TestUpgrade(t *testing.T) {
 		{name: "unknown key", request: edit("AKIDEXAMPLE", "AKIDOTHER"), status: 403, want: `(access key id \"AKIDOTHER\" is not known)`},
 		{name: "another token", request: edit("tok/en", "tok/em"), status: 403, want: "not the session token"},
 		{name: "no token", request: edit("&X-Amz-Security-Token=tok/en%2B%3D%3D", ""), status: 403, want: "needs X-Amz-Security-Token"},
+		{name: "two tokens", request: edit("&X-Amz-Security-Token=", "&X-Amz-Security-Token=x&X-Amz-Security-Token="), status: 403, want: "X-Amz-Security-Token appears more than once"},
+		{name: "two tokens, the right one first", request: edit("tok/en%2B%3D%3D", "tok/en%2B%3D%3D&X-Amz-Security-Token=x"), status: 403, want: "X-Amz-Security-Token appears more than once"},
+		{name: "two tokens where any signature will do", request: edit("&X-Amz-Security-Token=", "&X-Amz-Security-Token=x&X-Amz-Security-Token="), open: true, status: 403, want: "X-Amz-Security-Token appears more than once"},
+		{name: "two expiries", request: edit("&X-Amz-Expires=", "&X-Amz-Expires=60&X-Amz-Expires="), status: 403, want: "X-Amz-Expires appears more than once"},
+		{name: "a token beside permanent keys", request: v1Upgrade, options: permanent, status: 403, want: "not the session token"},
+		{name: "an empty token beside permanent keys", request: edit("tok/en%2B%3D%3D", ""), options: permanent, status: 101},
+		{name: "signature in upper case", request: edit("fc6ef9bc", "FC6EF9BC"), status: 403, want: "hexadecimal digits in lower case"},
+		{name: "signature in upper case where any will do", request: edit("fc6ef9bc", "FC6EF9BC"), open: true, status: 403, want: "hexadecimal digits in lower case"},
+		{name: "short signature where any will do", request: edit("fc6ef9bc", ""), open: true, status: 403, want: "must be 64 hexadecimal digits"},
+		{name: "another region than the endpoint's", request: v1Upgrade, options: func(o *iotlocal.Options) { o.Region = "eu-west-1" }, status: 101},
+		{name: "another region is refused", request: v1Upgrade, options: strict("eu-west-1"), status: 403, want: "Credential should be scoped to a valid region, not 'us-east-1'. (this endpoint stands for 'eu-west-1')"},
+		{name: "another region is refused where any signature will do", request: v1Upgrade, options: strict("eu-west-1"), open: true, status: 403, want: "valid region"},
+		{name: "the region of the endpoint", request: v1Upgrade, options: strict("us-east-1"), status: 101},
+		{name: "a page of another host", request: edit("Host:", "Origin: https://evil.example\r\nHost:"), status: 403, want: "pages of https://evil.example may not open websockets here; Options.Origins"},
+		{name: "a page of another host where no signature is needed", request: strings.Replace(edit("?"+v1Query, ""), "Host:", "Origin: https://evil.example\r\nHost:", 1), open: true, status: 403, want: "evil.example"},
+		{name: "a page of the same host", request: edit("Host:", "Origin: https://"+v1Host+"\r\nHost:"), status: 101},
+		{name: "a page of a host that is allowed", request: edit("Host:", "Origin: https://app.example\r\nHost:"), options: func(o *iotlocal.Options) { o.Origins = []string{"https://app.example"} }, status: 101},
+		{name: "pages of all hosts are allowed", request: edit("Host:", "Origin: null\r\nHost:"), options: func(o *iotlocal.Options) { o.Origins = []string{"*"} }, status: 101},
 		{name: "no signature at all", request: edit("?"+v1Query, ""), status: 403, want: "must include X-Amz-Algorithm"},
 		{name: "no date", request: edit("&X-Amz-Date=20000101T000000Z", ""), status: 403, want: "must include X-Amz-Date"},
 		{name: "two dates", request: edit("&X-Amz-Date=20000101T000000Z", "&X-Amz-Date=20000101T000000Z&X-Amz-Date=20000101T000000Z"), status: 403, want: "X-Amz-Date appears more than once"},
@@ -198,13 +224,18 @@ func TestUpgrade(t *testing.T) {
 		{name: "subprotocol", request: edit("mqttv3.1", "graphql-ws"), status: 400, want: `\"graphql-ws\" does not offer mqtt`},
 		{name: "several subprotocols", request: edit("mqttv3.1", "a, MQTT,b"), status: 101},
 		{name: "a body", request: edit("\r\n\r\n", "\r\nContent-Length: 1\r\n\r\nx"), status: 400, want: "no body"},
-		{name: "not HTTP", request: "\x16\x03\x01\x02\x00\r\n\r\n", status: 400, want: "malformed HTTP"},
+		{name: "not HTTP", request: "\x16\x03\x01\x02\x00\r\n\r\n", status: 400, want: "this is a TLS handshake on a port without TLS"},
+		{name: "MQTT", request: "\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c\r\n\r\n", status: 400, want: "this is MQTT without a websocket: it belongs on another port"},
+		{name: "other than HTTP", request: "hello\r\n\r\n", status: 400, want: "malformed HTTP"},
 		{name: "a long head", request: edit("\r\n\r\n", "\r\n"+strings.Repeat("X: "+strings.Repeat("y", 1000)+"\r\n", 70)), status: 431, want: "more than 65536 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := iotlocal.Options{Credentials: v1Credentials}
 			if tt.open {
 				o.Credentials = nil
+			}
+			if tt.options != nil {
+				tt.options(&o)
 			}
 			bubble(t, o, func(e *env) {
 				t := e.t
@@ -263,6 +294,9 @@ func TestUpgradeNeverSent(t *testing.T) {
 		"port -2":   {WSSPort: -2},
 		"no secret": {Credentials: map[string]iotlocal.Credential{"AKID": {}}},
 		"no id":     {Credentials: map[string]iotlocal.Credential{"": {SecretAccessKey: "s"}}},
+		"no region": {RefuseOtherRegions: true},
+		"origin":    {Origins: []string{"app.example"}},
+		"path":      {Origins: []string{"https://app.example/"}},
 	} {
 		if s, err := iotlocal.Start(o); err == nil {
 			t.Errorf("%s: started", name)

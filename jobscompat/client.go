@@ -11,8 +11,7 @@ import (
 // NewAWSIoTMQTTThingJobsClientWith. Its methods may be called concurrently, also
 // inside callbacks.
 //
-// Deprecated: use awsiot.Client.Publish and Subscribe with the topics of the Jobs
-// service.
+// Deprecated: use iotjobs.Client, or iotjobs.Run.
 type AWSIoTMQTTThingJobsClient struct {
 	// OnOnline is v1's onOnline. Connect puts it on the connection, in the place
 	// of the hook that is there, also when it is nil: as in v1.
@@ -37,7 +36,7 @@ type AWSIoTMQTTThingJobsClient struct {
 // v1compat's offline queue, without a limit, as in v1. A thing name that cannot be
 // one, or another qos, is an error of the requests.
 //
-// Deprecated: use awsiot.NewClient.
+// Deprecated: use iotjobs.NewClient on an awsiot.Client.
 func NewAWSIoTMQTTThingJobsClient(clientID, thingName string, qos byte, opts ...v1compat.ClientOption) *AWSIoTMQTTThingJobsClient {
 	return NewAWSIoTMQTTThingJobsClientWith(v1compat.NewAWSIoTMQTTClient(clientID, opts...), clientID, thingName, qos)
 }
@@ -46,7 +45,7 @@ func NewAWSIoTMQTTThingJobsClient(clientID, thingName string, qos byte, opts ...
 // uses a connection that is there, and leaves its configuration alone. clientID
 // is the clientToken only.
 //
-// Deprecated: use the awsiot.Client.
+// Deprecated: use iotjobs.NewClient.
 func NewAWSIoTMQTTThingJobsClientWith(client *v1compat.AWSIoTMQTTClient, clientID, thingName string, qos byte) *AWSIoTMQTTThingJobsClient {
 	if client == nil {
 		client = v1compat.FromV2(nil) // whose Connect says what is wrong
@@ -58,7 +57,7 @@ func NewAWSIoTMQTTThingJobsClientWith(client *v1compat.AWSIoTMQTTClient, clientI
 //
 // Deprecated: use awsiot.Client.StartAndWait.
 func (c *AWSIoTMQTTThingJobsClient) Connect(keepAliveSeconds ...int) error {
-	c.mqtt.OnOnline, c.mqtt.OnOffline = c.OnOnline, c.OnOffline
+	c.mqtt.SetHooks(c.OnOnline, c.OnOffline)
 	return c.mqtt.Connect(keepAliveSeconds...)
 }
 

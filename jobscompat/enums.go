@@ -5,12 +5,12 @@ import "fmt"
 // JobExecutionTopicType is v1's jobExecutionTopicType: what a topic of the Jobs
 // service is about. The numbers are v1's.
 //
-// Deprecated: use awsiot.Client.Publish and Subscribe with the topic.
+// Deprecated: use the methods of iotjobs.Client, one for each topic.
 type JobExecutionTopicType int
 
 // The members of v1's jobExecutionTopicType.
 //
-// Deprecated: use awsiot.Client.Publish and Subscribe with the topic.
+// Deprecated: use the methods of iotjobs.Client, one for each topic.
 const (
 	// JobUnrecognizedTopic is v1's JOB_UNRECOGNIZED_TOPIC, which has no topic.
 	JobUnrecognizedTopic JobExecutionTopicType = iota
@@ -45,12 +45,12 @@ func (t JobExecutionTopicType) String() string {
 // JobExecutionTopicReplyType is v1's jobExecutionTopicReplyType: whether a topic
 // is that of a request or of its answers. The numbers are v1's.
 //
-// Deprecated: use awsiot.Client.Publish and Subscribe with the topic.
+// Deprecated: use the methods of iotjobs.Client, one for each topic.
 type JobExecutionTopicReplyType int
 
 // The members of v1's jobExecutionTopicReplyType.
 //
-// Deprecated: use awsiot.Client.Publish and Subscribe with the topic.
+// Deprecated: use the methods of iotjobs.Client, one for each topic.
 const (
 	// JobUnrecognizedTopicType is v1's JOB_UNRECOGNIZED_TOPIC_TYPE. As in v1 its
 	// topics are those of JobRequestType, but it has none for the notifications.
@@ -76,12 +76,12 @@ func (t JobExecutionTopicReplyType) String() string {
 
 // JobExecutionStatus is v1's jobExecutionStatus. The numbers are v1's.
 //
-// Deprecated: use awsiot.Client.Publish with the word of the status.
+// Deprecated: use iotjobs.JobStatus.
 type JobExecutionStatus int
 
 // The members of v1's jobExecutionStatus.
 //
-// Deprecated: use awsiot.Client.Publish with the word of the status.
+// Deprecated: use iotjobs.JobStatus.
 const (
 	// JobExecutionStatusNotSet is v1's JOB_EXECUTION_STATUS_NOT_SET, which no
 	// request takes.

@@ -1,53 +1,24 @@
 package jobscompat_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"go.uber.org/goleak"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
 
 	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/jobscompat"
 	"github.com/portage-iot/awsiot/v1compat"
 )
 
-func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler))
-	code := m.Run()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(facadetest.Main(m, v1compat.SetLogger)) }
 
-const (
-	patience = 10 * time.Second
-	prefix   = "$aws/things/Thing1/jobs/"
-)
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func equal(t *testing.T, what string, got, want []string) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("%s:\n got %s\nwant %s", what, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
-	}
-}
+const prefix = "$aws/things/Thing1/jobs/"
 
 // started is a server and a client of Thing1 for it, which is not connected.
 func started(t *testing.T, clientID string, qos byte) (*iotlocal.Server, *jobscompat.AWSIoTMQTTThingJobsClient) {
@@ -70,53 +41,9 @@ func reach(t *testing.T, srv *iotlocal.Server, c *jobscompat.AWSIoTMQTTThingJobs
 	})
 }
 
-// sent returns what clients have said to the server, once it is n packets beside CONNECT.
-func sent(t *testing.T, srv *iotlocal.Server, n int) []string {
-	t.Helper()
-	var got []string
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	if err := srv.Recorder().Wait(ctx, func(ps []iotlocal.Packet) bool {
-		got = got[:0]
-		for _, p := range ps {
-			if p.Dir != iotlocal.ClientToServer {
-				continue
-			}
-			switch p.Type {
-			case iotlocal.PUBLISH:
-				got = append(got, fmt.Sprintf("PUBLISH %s %d %s", strings.TrimPrefix(p.Topic, prefix), p.QoS, p.Payload))
-			case iotlocal.SUBSCRIBE:
-				got = append(got, fmt.Sprintf("SUBSCRIBE %s %d", strings.TrimPrefix(p.Filters[0].Filter, prefix), p.Filters[0].QoS))
-			case iotlocal.UNSUBSCRIBE:
-				got = append(got, "UNSUBSCRIBE "+strings.TrimPrefix(p.Filters[0].Filter, prefix))
-			}
-		}
-		return len(got) >= n
-	}); err != nil {
-		t.Fatalf("%v: %q", err, got)
-	}
-	return slices.Clone(got)
-}
-
-// next is the next value of a channel that callbacks fill.
-func next[T any](t *testing.T, c <-chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-c:
-	case <-time.After(patience):
-		t.Fatal("no callback")
-	}
-	return v
-}
-
-// ok checks the results of a call that must reach the server.
-func ok(t *testing.T) func(bool, error) {
-	return func(acked bool, err error) {
-		t.Helper()
-		if !acked || err != nil {
-			t.Errorf("%v, %v; want true", acked, err)
-		}
-	}
+// wire is what clients have said to the server, beside CONNECT and DISCONNECT.
+func wire(srv *iotlocal.Server) facadetest.Wire {
+	return facadetest.Wire{Server: srv, Prefix: prefix, Requests: true}
 }
 
 // requests are all of v1's transcript jobs_requests and what it leaves out, with
@@ -142,6 +69,7 @@ var requests = []struct {
 	{"start, details", startNext(map[string]string{"StartedBy": "me", "On": "2020 é"}, nil), `start-next {TOKEN, "statusDetails": {"On": "2020 \u00e9", "StartedBy": "me"}}`},
 	{"start, no details and time", startNext(map[string]string{}, new(int64(5))), `start-next {TOKEN, "statusDetails": {}, "stepTimeoutInMinutes": 5}`},
 	{"start, time off", startNext(nil, new(int64(-1))), `start-next {TOKEN, "stepTimeoutInMinutes": -1}`},
+	{"time off", update("job1", jobscompat.JobExecutionInProgress, jobscompat.UpdateOptions{StepTimeoutInMinutes: new(int64(-1))}), `job1/update {"status": "IN_PROGRESS", TOKEN, "stepTimeoutInMinutes": -1}`},
 	{"queued", update("job1", jobscompat.JobExecutionQueued, jobscompat.UpdateOptions{}), `job1/update {"status": "QUEUED", TOKEN}`},
 	{"in progress", update("job1", jobscompat.JobExecutionInProgress, jobscompat.UpdateOptions{}), `job1/update {"status": "IN_PROGRESS", TOKEN}`},
 	{"failed", update("job1", jobscompat.JobExecutionFailed, jobscompat.UpdateOptions{}), `job1/update {"status": "FAILED", TOKEN}`},
@@ -195,17 +123,16 @@ func TestRequests(t *testing.T) {
 			c := jobscompat.NewAWSIoTMQTTThingJobsClientWith(v1compat.NewAWSIoTMQTTClient("jobs"), tt.clientID, "Thing1", tt.qos)
 			c.OmitClientToken = tt.omit
 			reach(t, srv, c)
-			must(t, c.Connect())
+			require.NoError(t, c.Connect())
 			var want []string
 			for _, r := range requests {
 				acked, err := r.send(c)
-				if !acked || err != nil {
-					t.Errorf("%s: %v, %v; want true", r.name, acked, err)
-				}
+				assert.True(t, acked, "%s: %v, %v; want true", r.name, acked, err)
+				assert.NoError(t, err, "%s: %v, %v; want true", r.name, acked, err)
 				topic, payload, _ := strings.Cut(tt.token.Replace(r.want), " ")
 				want = append(want, fmt.Sprintf("PUBLISH %s %d %s", topic, tt.qos, payload))
 			}
-			equal(t, "packets", sent(t, srv, len(want)), want)
+			assert.Equal(t, want, wire(srv).Sent(t, len(want)), "packets")
 		})
 	}
 }
@@ -256,23 +183,23 @@ func TestWithoutTopic(t *testing.T) {
 		for _, tt := range calls {
 			acked, err := tt.call()
 			var ve *v1compat.ValueError
-			if acked || !errors.As(err, &ve) || ve.Message != tt.message || !strings.Contains(err.Error(), tt.detail) {
-				t.Errorf("%s, %s: %v, %v; want %s (%s)", tt.name, when, acked, err, tt.message, tt.detail)
+			assert.False(t, acked)
+			if assert.ErrorAs(t, err, &ve) {
+				assert.Equal(t, tt.message, ve.Message)
+				assert.Contains(t, err.Error(), tt.detail)
 			}
 		}
 	}
 	check("offline")
-	must(t, c.Connect())
+	require.NoError(t, c.Connect())
 	check("online")
 	sub, err := c.CreateJobSubscription(cb, jobscompat.JobWildcardTopic, jobscompat.JobAcceptedReplyType, "job1")
-	must(t, err)
-	ok(t)(c.SendJobsQuery(jobscompat.JobNotifyTopic, ""))
-	if topic := next(t, got); topic != prefix+"notify" {
-		t.Errorf("message of %s", topic)
-	}
-	ok(t)(sub.Unsubscribe())
-	must(t, c.Disconnect())
-	equal(t, "packets", sent(t, srv, 3), []string{"SUBSCRIBE # 1", `PUBLISH notify 1 {"clientToken": "jobs"}`, "UNSUBSCRIBE #"})
+	require.NoError(t, err)
+	facadetest.Acked(t)(c.SendJobsQuery(jobscompat.JobNotifyTopic, ""))
+	assert.Equal(t, prefix+"notify", facadetest.Next(t, got), "message of")
+	facadetest.Acked(t)(sub.Unsubscribe())
+	require.NoError(t, c.Disconnect())
+	assert.Equal(t, []string{"SUBSCRIBE # 1", `PUBLISH notify 1 {"clientToken": "jobs"}`, "UNSUBSCRIBE #"}, wire(srv).Sent(t, 3), "packets")
 }
 
 // What is wrong with the constructor's arguments is an error of the requests.
@@ -290,16 +217,20 @@ func TestBadConstructor(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := jobscompat.NewAWSIoTMQTTThingJobsClient("jobs", tt.thing, tt.qos)
 			var ve *v1compat.ValueError
-			if _, err := c.SendJobsQuery(jobscompat.JobGetPendingTopic, ""); !errors.As(err, &ve) || ve.Message != tt.message || !strings.Contains(err.Error(), tt.detail) {
-				t.Errorf("request: %v", err)
+			_, err := c.SendJobsQuery(jobscompat.JobGetPendingTopic, "")
+			if assert.ErrorAs(t, err, &ve, "request") {
+				assert.Equal(t, tt.message, ve.Message, "request")
+				assert.Contains(t, err.Error(), tt.detail, "request")
 			}
-			if _, err := c.CreateJobSubscription(nil, jobscompat.JobWildcardTopic, jobscompat.JobRequestType, ""); !errors.As(err, &ve) || !strings.Contains(err.Error(), tt.detail) {
-				t.Errorf("subscription: %v", err)
+			_, err = c.CreateJobSubscription(nil, jobscompat.JobWildcardTopic, jobscompat.JobRequestType, "")
+			if assert.ErrorAs(t, err, &ve, "subscription") {
+				assert.Contains(t, err.Error(), tt.detail, "subscription")
 			}
 		})
 	}
 	c := jobscompat.NewAWSIoTMQTTThingJobsClientWith(nil, "jobs", "Thing1", 0)
-	if err := c.Connect(); err == nil || !strings.Contains(err.Error(), "the client is nil") {
-		t.Errorf("without a client: %v", err)
+	err := c.Connect()
+	if assert.Error(t, err, "without a client") {
+		assert.Contains(t, err.Error(), "the client is nil", "without a client")
 	}
 }

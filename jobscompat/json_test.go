@@ -2,9 +2,11 @@ package jobscompat
 
 import (
 	"encoding/json"
-	"errors"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/portage-iot/awsiot/v1compat"
 )
@@ -26,16 +28,15 @@ func TestQuote(t *testing.T) {
 	} {
 		var m members
 		m.quote(tt.s)
-		if got := string(m.b); got != tt.want {
-			t.Errorf("%q: got %s, want %s", tt.s, got, tt.want)
-		}
+		assert.Equal(t, tt.want, string(m.b), tt.s)
 	}
 }
 
 func TestMembers(t *testing.T) {
 	var m members
-	if got, err := m.object(); err != nil || got != "{}" {
-		t.Errorf("empty: %s, %v", got, err)
+	got, err := m.object()
+	if assert.NoError(t, err, "empty") {
+		assert.Equal(t, "{}", got, "empty")
 	}
 	m.text("a", "é")
 	m.number("none", nil)
@@ -44,9 +45,9 @@ func TestMembers(t *testing.T) {
 	m.details("d", map[string]string{"z": "1", "é": "2", "a": "3", "Z": "4"})
 	m.details("e", map[string]string{})
 	want := `{"a": "\u00e9", "b": -7, "c": false, "d": {"Z": "4", "a": "3", "z": "1", "\u00e9": "2"}, "e": {}}`
-	if got, err := m.object(); err != nil || got != want {
-		t.Errorf("got %s, %v; want %s", got, err, want)
-	}
+	got, err = m.object()
+	assert.NoError(t, err)
+	assert.Equal(t, want, got)
 }
 
 func TestMembersRefuse(t *testing.T) {
@@ -64,8 +65,9 @@ func TestMembersRefuse(t *testing.T) {
 		tt.fill(&m)
 		got, err := m.object()
 		var ve *v1compat.ValueError
-		if got != "" || !errors.As(err, &ve) || err.Error() != tt.want {
-			t.Errorf("%s: got %q, %v; want %s", tt.name, got, err, tt.want)
+		assert.Empty(t, got, tt.name)
+		if assert.ErrorAs(t, err, &ve, tt.name) {
+			assert.Equal(t, tt.want, err.Error(), tt.name)
 		}
 	}
 }
@@ -82,25 +84,22 @@ func FuzzMembers(f *testing.F) {
 		m.details("statusDetails", map[string]string{name: value})
 		got, err := m.object()
 		if err != nil {
-			if utf8.ValidString(token) && utf8.ValidString(name) && utf8.ValidString(value) {
-				t.Fatalf("%q %q %q: %v", token, name, value, err)
-			}
+			require.False(t, utf8.ValidString(token) && utf8.ValidString(name) && utf8.ValidString(value))
 			return
 		}
 		for _, c := range []byte(got) {
-			if c < ' ' || c > '~' {
-				t.Fatalf("%q is not printable ASCII", got)
-			}
+			require.GreaterOrEqual(t, c, byte(' '), "%q is not printable ASCII", got)
+			require.LessOrEqual(t, c, byte('~'), "%q is not printable ASCII", got)
 		}
 		var back struct {
 			ClientToken   string            `json:"clientToken"`
 			StatusDetails map[string]string `json:"statusDetails"`
 		}
-		if err := json.Unmarshal([]byte(got), &back); err != nil {
-			t.Fatalf("%s: %v", got, err)
-		}
-		if v, ok := back.StatusDetails[name]; back.ClientToken != token || !ok || v != value || len(back.StatusDetails) != 1 {
-			t.Fatalf("%s reads as %+v", got, back)
-		}
+		require.NoError(t, json.Unmarshal([]byte(got), &back))
+		v, ok := back.StatusDetails[name]
+		require.Equal(t, token, back.ClientToken, "%s reads as %+v", got, back)
+		require.True(t, ok, "%s reads as %+v", got, back)
+		require.Equal(t, value, v, "%s reads as %+v", got, back)
+		require.Len(t, back.StatusDetails, 1, "%s reads as %+v", got, back)
 	})
 }

@@ -9,20 +9,22 @@ import (
 
 // StartNextOptions are the optional arguments of v1's sendJobsStartNext.
 //
-// Deprecated: use awsiot.Client.Publish.
+// Deprecated: use iotjobs.StartNextPendingJobExecutionRequest.
 type StartNextOptions struct {
-	// StatusDetails is v1's statusDetails. Nil: none; an empty map is sent.
+	// StatusDetails is v1's statusDetails. Nil: none; an empty map is sent. The
+	// service takes text only: write numbers and booleans with strconv.
 	StatusDetails map[string]string
-	// StepTimeoutInMinutes is v1's stepTimeoutInMinutes, -1 for none. Nil: not
-	// sent.
+	// StepTimeoutInMinutes is v1's stepTimeoutInMinutes: the execution times out
+	// when it has no final status by then, 1 to 10080. Nil: not sent.
 	StepTimeoutInMinutes *int64
 }
 
 // UpdateOptions are the optional arguments of v1's sendJobsUpdate.
 //
-// Deprecated: use awsiot.Client.Publish.
+// Deprecated: use iotjobs.UpdateJobExecutionRequest.
 type UpdateOptions struct {
-	// StatusDetails is v1's statusDetails. Nil or empty: not sent.
+	// StatusDetails is v1's statusDetails, text as in StartNextOptions. Nil or
+	// empty: not sent.
 	StatusDetails map[string]string
 	// ExpectedVersion is v1's expectedVersion: the service refuses the update of
 	// an execution with another one. Not sent unless positive.
@@ -34,8 +36,8 @@ type UpdateOptions struct {
 	IncludeJobExecutionState bool
 	// IncludeJobDocument is v1's includeJobDocument: the answer has the document.
 	IncludeJobDocument bool
-	// StepTimeoutInMinutes is v1's stepTimeoutInMinutes, -1 for none. Nil: not
-	// sent.
+	// StepTimeoutInMinutes is v1's stepTimeoutInMinutes: a new timer from now, 1 to
+	// 10080, or -1, which cancels the one that runs. Nil: not sent.
 	StepTimeoutInMinutes *int64
 }
 
@@ -48,7 +50,8 @@ type UpdateOptions struct {
 // arguments that have no topic. The answer goes to CreateJobSubscription's
 // callback.
 //
-// Deprecated: use awsiot.Client.Publish.
+// Deprecated: use iotjobs.Client.GetPendingJobExecutions or
+// DescribeJobExecution.
 func (c *AWSIoTMQTTThingJobsClient) SendJobsQuery(topicType JobExecutionTopicType, jobID string) (bool, error) {
 	return c.request(topicType, jobID, c.token)
 }
@@ -56,7 +59,7 @@ func (c *AWSIoTMQTTThingJobsClient) SendJobsQuery(topicType JobExecutionTopicTyp
 // SendJobsStartNext is v1's sendJobsStartNext: it asks for the next pending job
 // and starts it. See SendJobsQuery.
 //
-// Deprecated: use awsiot.Client.Publish.
+// Deprecated: use iotjobs.Client.StartNextPendingJobExecution, or iotjobs.Run.
 func (c *AWSIoTMQTTThingJobsClient) SendJobsStartNext(o StartNextOptions) (bool, error) {
 	return c.request(JobStartNextTopic, "", func(b *members) {
 		c.token(b)
@@ -71,7 +74,7 @@ func (c *AWSIoTMQTTThingJobsClient) SendJobsStartNext(o StartNextOptions) (bool,
 // one that has a word: another one is a *v1compat.ValueError, where v1 published
 // an empty message. See SendJobsQuery.
 //
-// Deprecated: use awsiot.Client.Publish.
+// Deprecated: use iotjobs.Client.UpdateJobExecution.
 func (c *AWSIoTMQTTThingJobsClient) SendJobsUpdate(jobID string, status JobExecutionStatus, o UpdateOptions) (bool, error) {
 	return c.request(JobUpdateTopic, jobID, func(b *members) {
 		word := status.word()
@@ -105,7 +108,7 @@ func (c *AWSIoTMQTTThingJobsClient) SendJobsUpdate(jobID string, status JobExecu
 // be "$next". An executionNumber that is not positive is not sent: the service
 // takes the newest. v1's defaults were 0 and true. See SendJobsQuery.
 //
-// Deprecated: use awsiot.Client.Publish.
+// Deprecated: use iotjobs.Client.DescribeJobExecution.
 func (c *AWSIoTMQTTThingJobsClient) SendJobsDescribe(jobID string, executionNumber int64, includeJobDocument bool) (bool, error) {
 	return c.request(JobDescribeTopic, jobID, func(b *members) {
 		b.flag("includeJobDocument", includeJobDocument)

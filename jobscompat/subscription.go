@@ -14,7 +14,8 @@ const noTopic = "No topic specified, or incorrect topic type."
 // JobSubscription.Queued. Errors are those of v1compat's Subscribe;
 // *v1compat.ValueError also for arguments that have no topic.
 //
-// Deprecated: use awsiot.Client.Subscribe.
+// Deprecated: use iotjobs.Client's requests, which wait for their answers, or its
+// SubscribeTo methods.
 func (c *AWSIoTMQTTThingJobsClient) CreateJobSubscription(cb v1compat.MessageCallback, topicType JobExecutionTopicType, replyType JobExecutionTopicReplyType, jobID string) (*JobSubscription, error) {
 	filter, err := c.filter(topicType, replyType, jobID)
 	if err != nil {
@@ -31,7 +32,7 @@ func (c *AWSIoTMQTTThingJobsClient) CreateJobSubscription(cb v1compat.MessageCal
 // ack before cb. See CreateJobSubscription, and v1compat's SubscribeAsync for ack
 // and the result, which is v1compat.MidQueued for the offline queue.
 //
-// Deprecated: use awsiot.Client.SubscribeAsync.
+// Deprecated: use iotjobs.Client's SubscribeTo methods.
 func (c *AWSIoTMQTTThingJobsClient) CreateJobSubscriptionAsync(ack func(mid v1compat.Mid, data []byte), cb v1compat.MessageCallback, topicType JobExecutionTopicType, replyType JobExecutionTopicReplyType, jobID string) (v1compat.Mid, error) {
 	filter, err := c.filter(topicType, replyType, jobID)
 	if err != nil {
@@ -52,7 +53,7 @@ func (c *AWSIoTMQTTThingJobsClient) filter(topicType JobExecutionTopicType, repl
 // whether it was subscribed, and had no way to end it but the topic, which it did
 // not tell.
 //
-// Deprecated: use awsiot.Client.Subscribe.
+// Deprecated: use the reqresp.Subscription that SubscribeTo methods return.
 type JobSubscription struct {
 	mqtt   *v1compat.AWSIoTMQTTClient
 	topic  string
@@ -73,5 +74,5 @@ func (s *JobSubscription) Queued() bool { return s.queued }
 // Unsubscribe ends the subscription of the filter, which is one for all that
 // subscribed to it on the connection; see v1compat's Unsubscribe.
 //
-// Deprecated: use awsiot.Client.Unsubscribe.
+// Deprecated: use reqresp.Subscription.Close.
 func (s *JobSubscription) Unsubscribe() (bool, error) { return s.mqtt.Unsubscribe(s.topic) }

@@ -1,8 +1,12 @@
 package jobscompat
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/portage-iot/awsiot/internal/topic"
 )
@@ -59,15 +63,16 @@ func TestJobTopic(t *testing.T) {
 		got, err := jobTopic("Thing1", tt.topicType, tt.replyType, tt.jobID)
 		switch {
 		case tt.wrong == "" && (err != nil || got != prefix+tt.want):
-			t.Errorf("%v %v %q: got %q, %v; want %q", tt.topicType, tt.replyType, tt.jobID, got, err, prefix+tt.want)
+			assert.Fail(t, fmt.Sprintf("%v %v %q: got %q, %v; want %q", tt.topicType, tt.replyType, tt.jobID, got, err, prefix+tt.want))
 		case tt.wrong != "" && (err == nil || got != "" || !strings.Contains(err.Error(), tt.wrong)):
-			t.Errorf("%v %v %q: got %q, %v; want an error with %q", tt.topicType, tt.replyType, tt.jobID, got, err, tt.wrong)
+			assert.Fail(t, fmt.Sprintf("%v %v %q: got %q, %v; want an error with %q", tt.topicType, tt.replyType, tt.jobID, got, err, tt.wrong))
 		}
 	}
 	for thing, wrong := range map[string]string{"": "the thing name is empty", "a/b": "cannot be a thing name", "+": "cannot be a thing name", "#": "cannot be a thing name", "a\x00": "cannot be a thing name"} {
 		for _, topicType := range []JobExecutionTopicType{JobGetPendingTopic, JobWildcardTopic} {
-			if got, err := jobTopic(thing, topicType, JobRequestType, ""); err == nil || !strings.Contains(err.Error(), wrong) {
-				t.Errorf("thing %q: got %q, %v; want an error with %q", thing, got, err, wrong)
+			got, err := jobTopic(thing, topicType, JobRequestType, "")
+			if assert.Error(t, err, "thing %q: got %q, %v; want an error with %q", thing, got, err, wrong) {
+				assert.Contains(t, err.Error(), wrong, "thing %q: got %q, %v; want an error with %q", thing, got, err, wrong)
 			}
 		}
 	}
@@ -90,23 +95,17 @@ func TestNames(t *testing.T) {
 		{JobExecutionUnknownStatus.String(), "JobExecutionUnknownStatus"},
 		{JobExecutionStatus(7).String(), "JobExecutionStatus(7)"},
 	} {
-		if tt.got != tt.want {
-			t.Errorf("got %q, want %q", tt.got, tt.want)
-		}
+		assert.Equal(t, tt.want, tt.got)
 	}
 }
 
 // The numbers that v1 gave its enums, and the words of the service.
 func TestNumbers(t *testing.T) {
 	for i, want := range []JobExecutionTopicType{JobUnrecognizedTopic, JobGetPendingTopic, JobStartNextTopic, JobDescribeTopic, JobUpdateTopic, JobNotifyTopic, JobNotifyNextTopic, JobWildcardTopic} {
-		if int(want) != i {
-			t.Errorf("%v is %d, want %d", want, int(want), i)
-		}
+		assert.Equal(t, i, int(want), "%v is %d, want %d", want, int(want), i)
 	}
 	for i, want := range []JobExecutionTopicReplyType{JobUnrecognizedTopicType, JobRequestType, JobAcceptedReplyType, JobRejectedReplyType, JobWildcardReplyType} {
-		if int(want) != i {
-			t.Errorf("%v is %d, want %d", want, int(want), i)
-		}
+		assert.Equal(t, i, int(want), "%v is %d, want %d", want, int(want), i)
 	}
 	for _, tt := range []struct {
 		status JobExecutionStatus
@@ -117,9 +116,8 @@ func TestNumbers(t *testing.T) {
 		{JobExecutionSucceeded, 4, "SUCCEEDED"}, {JobExecutionCanceled, 5, "CANCELED"}, {JobExecutionRejected, 6, "REJECTED"}, {JobExecutionUnknownStatus, 99, ""},
 		{7, 7, ""}, {-1, -1, ""},
 	} {
-		if int(tt.status) != tt.number || tt.status.word() != tt.word {
-			t.Errorf("%v: %d %q, want %d %q", tt.status, int(tt.status), tt.status.word(), tt.number, tt.word)
-		}
+		assert.Equal(t, tt.number, int(tt.status), tt.status)
+		assert.Equal(t, tt.word, tt.status.word(), tt.status)
 	}
 }
 
@@ -133,18 +131,14 @@ func FuzzJobTopic(f *testing.F) {
 	f.Fuzz(func(t *testing.T, thing string, topicType, replyType int, jobID string) {
 		got, err := jobTopic(thing, JobExecutionTopicType(topicType), JobExecutionTopicReplyType(replyType), jobID)
 		if err != nil {
-			if got != "" {
-				t.Fatalf("%q beside %v", got, err)
-			}
+			require.Empty(t, got, "%q beside %v", got, err)
 			return
 		}
 		rest, ok := strings.CutPrefix(got, "$aws/things/"+thing+"/jobs/")
-		if !ok || strings.Contains(thing, "/") {
-			t.Fatalf("%q is not of thing %q", got, thing)
-		}
+		require.True(t, ok, "%q is not of thing %q", got, thing)
+		require.NotContains(t, thing, "/", "%q is not of thing %q", got, thing)
 		rest = strings.TrimSuffix(rest, "/#")
-		if parsed, ok := topic.ParseJobs("$aws/things/T/jobs/" + rest); rest != "#" && (!ok || parsed.JobID != jobID) {
-			t.Fatalf("%q is not of job %q: %+v", got, jobID, parsed)
-		}
+		parsed, ok := topic.ParseJobs("$aws/things/T/jobs/" + rest)
+		require.False(t, rest != "#" && (!ok || parsed.JobID != jobID), "%q is not of job %q: %+v", got, jobID, parsed)
 	})
 }

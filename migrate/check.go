@@ -9,12 +9,13 @@ import (
 	"go/types"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/portage-iot/awsiot/migrate/internal/edit"
 	"github.com/portage-iot/awsiot/migrate/internal/flow"
 	"github.com/portage-iot/awsiot/migrate/internal/paths"
+	"github.com/portage-iot/awsiot/migrate/internal/rewrite"
 	"github.com/portage-iot/awsiot/migrate/unit"
-	"github.com/portage-iot/awsiot/migrate/v1client"
 	"golang.org/x/tools/go/packages"
 )
 
@@ -23,6 +24,7 @@ type checker struct {
 	sets []*set
 	src  *source
 	gone []edit.Package
+	last map[*set]*round // what the last try that succeeded has type-checked
 }
 
 // checkError is what the compiler says about a rewritten package.
@@ -42,26 +44,70 @@ func (c *checker) try(units []*unit.Unit) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	rounds := map[*set]*round{}
 	for _, s := range c.sets {
-		for _, p := range s.pkgs {
-			if _, err := s.recheck(p, files); err != nil {
-				return nil, err
-			}
+		r := s.round(files)
+		rounds[s] = r
+		if _, err := each(s.pkgs, r.check); err != nil {
+			return nil, err
 		}
 	}
+	c.last = rounds
 	return files, nil
 }
 
 // recheck type-checks p with the new files. It returns nil when none of them is in p.
-func (s *set) recheck(p *packages.Package, files map[string][]byte) (*v1client.Input, error) {
-	touched := false
-	for _, name := range p.CompiledGoFiles {
-		_, ok := files[name]
-		touched = touched || ok
+func (s *set) recheck(p *packages.Package, files map[string][]byte) (*rewrite.Input, error) {
+	return s.round(files).check(p)
+}
+
+// round is one type-check of a set with new files, of many packages at once.
+type round struct {
+	s     *set
+	files map[string][]byte
+	mu    sync.Mutex // for the maps
+	dirty map[*packages.Package]bool
+	done  map[*packages.Package]func() (*rewrite.Input, error)
+}
+
+func (s *set) round(files map[string][]byte) *round {
+	return &round{s: s, files: files, dirty: map[*packages.Package]bool{}, done: map[*packages.Package]func() (*rewrite.Input, error){}}
+}
+
+// changed reports whether p has one of the files or, where what is exported can change, depends on one.
+func (r *round) changed(p *packages.Package) bool {
+	if d, ok := r.dirty[p]; ok {
+		return d
 	}
-	if !touched {
+	d := slices.ContainsFunc(p.CompiledGoFiles, func(name string) bool { return r.files[name] != nil })
+	r.dirty[p] = d
+	if !d && r.s.linked != nil {
+		for _, i := range p.Imports {
+			d = d || len(i.Syntax) > 0 && r.changed(i)
+		}
+		r.dirty[p] = d
+	}
+	return d
+}
+
+// check type-checks p. It returns nil when p has not changed.
+func (r *round) check(p *packages.Package) (*rewrite.Input, error) {
+	r.mu.Lock()
+	if !r.changed(p) {
+		r.mu.Unlock()
 		return nil, nil
 	}
+	done := r.done[p]
+	if done == nil {
+		done = sync.OnceValues(func() (*rewrite.Input, error) { return r.checkNew(p) })
+		r.done[p] = done
+	}
+	r.mu.Unlock()
+	return done()
+}
+
+func (r *round) checkNew(p *packages.Package) (*rewrite.Input, error) {
+	s, files := r.s, r.files
 	var syntax []*ast.File
 	for _, f := range p.Syntax {
 		name := s.fset.File(f.FileStart).Name()
@@ -70,14 +116,14 @@ func (s *set) recheck(p *packages.Package, files map[string][]byte) (*v1client.I
 			syntax = append(syntax, f)
 			continue
 		}
-		nf, err := parser.ParseFile(s.fset, name, b, parser.ParseComments)
+		nf, err := parser.ParseFile(s.fset, name, b, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
 			return nil, err
 		}
 		syntax = append(syntax, nf)
 	}
 	var first *checkError
-	conf := types.Config{Importer: s.importer(p), Sizes: p.TypesSizes, Error: func(err error) {
+	conf := types.Config{Importer: r.importer(p), Sizes: p.TypesSizes, Error: func(err error) {
 		if te, ok := errors.AsType[types.Error](err); ok && first == nil {
 			first = &checkError{s.goos, te.Fset.Position(te.Pos), te.Msg}
 		}
@@ -85,9 +131,7 @@ func (s *set) recheck(p *packages.Package, files map[string][]byte) (*v1client.I
 	if p.Module != nil && p.Module.GoVersion != "" {
 		conf.GoVersion = "go" + p.Module.GoVersion
 	}
-	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{},
-		Implicits: map[ast.Node]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}, Scopes: map[ast.Node]*types.Scope{},
-		Instances: map[*ast.Ident]types.Instance{}, FileVersions: map[*ast.File]string{}}
+	info := newInfo(syntax)
 	tp, err := conf.Check(p.PkgPath, s.fset, syntax, info)
 	if first != nil {
 		return nil, first
@@ -95,9 +139,19 @@ func (s *set) recheck(p *packages.Package, files map[string][]byte) (*v1client.I
 	if err != nil {
 		return nil, err
 	}
-	in := &v1client.Input{Package: flow.Package{Fset: s.fset, Files: syntax, Types: tp, Info: info}}
-	in.Untouchable = func(name string) string { return untouchable(p, name) }
-	return in, nil
+	in := s.inputOf(p, flow.Package{Fset: s.fset, Files: syntax, Types: tp, Info: info})
+	return &in, nil
+}
+
+// newInfo has room for about what files have: maps that grow step by step take a tenth of the time of a type-check.
+func newInfo(files []*ast.File) *types.Info {
+	n := 0
+	for _, f := range files {
+		n += int(f.FileEnd - f.FileStart)
+	}
+	return &types.Info{Types: make(map[ast.Expr]types.TypeAndValue, n/9), Defs: make(map[*ast.Ident]types.Object, n/60), Uses: make(map[*ast.Ident]types.Object, n/15),
+		Implicits: map[ast.Node]types.Object{}, Selections: make(map[*ast.SelectorExpr]*types.Selection, n/70), Scopes: make(map[ast.Node]*types.Scope, n/100),
+		Instances: map[*ast.Ident]types.Instance{}, FileVersions: map[*ast.File]string{}}
 }
 
 type importerFunc func(path string) (*types.Package, error)
@@ -105,16 +159,27 @@ type importerFunc func(path string) (*types.Package, error)
 func (f importerFunc) Import(path string) (*types.Package, error) { return f(path) }
 
 // importer resolves an import of p in what was loaded: its own imports, else the packages that the rules write.
-func (s *set) importer(p *packages.Package) types.Importer {
+func (r *round) importer(p *packages.Package) types.Importer {
+	s := r.s
 	return importerFunc(func(path string) (*types.Package, error) {
 		if path == "unsafe" {
 			return types.Unsafe, nil
 		}
+		if i := p.Imports[path]; i != nil && s.linked != nil && len(i.Syntax) > 0 {
+			if in, err := r.check(i); err != nil {
+				return nil, err
+			} else if in != nil {
+				return in.Types, nil
+			}
+		}
 		if i := p.Imports[path]; i != nil && i.Types != nil {
 			return i.Types, nil
 		}
-		if x := s.extra[path]; x != nil && x.Types != nil && len(x.Errors) == 0 {
+		if x := s.extra[path]; x != nil && x.Types != nil && !missing(x) {
 			return x.Types, nil
+		}
+		if t := s.stand[path]; t != nil {
+			return t, nil
 		}
 		return nil, fmt.Errorf("package %s is not available to %s", path, p.PkgPath)
 	})
@@ -131,9 +196,9 @@ func (c *checker) settle(units []*unit.Unit) ([]*unit.Unit, map[string][]byte, e
 		return units, files, nil
 	}
 	var good []*unit.Unit
-	byPkg := map[string][]*unit.Unit{}
-	for _, u := range units {
-		byPkg[u.Package] = append(byPkg[u.Package], u)
+	byPkg := map[string][][]*unit.Unit{}
+	for _, u := range clients(units) {
+		byPkg[u[0].Package] = append(byPkg[u[0].Package], u)
 	}
 	for _, pkg := range slices.Sorted(maps.Keys(byPkg)) {
 		good = c.add(good, byPkg[pkg])
@@ -143,67 +208,88 @@ func (c *checker) settle(units []*unit.Unit) ([]*unit.Unit, map[string][]byte, e
 	return good, files, err
 }
 
-// add returns good and those of units that type-check with it.
-func (c *checker) add(good, units []*unit.Unit) []*unit.Unit {
-	if len(units) == 0 {
+// add returns good and those of the clients that type-check with it.
+func (c *checker) add(good []*unit.Unit, more [][]*unit.Unit) []*unit.Unit {
+	if len(more) == 0 {
 		return good
 	}
-	both := append(slices.Clone(good), units...)
+	both := append(slices.Clone(good), slices.Concat(more...)...)
 	_, err := c.try(both)
 	switch {
 	case err == nil:
 		return both
-	case len(units) == 1:
-		r := unit.Reason{Pos: units[0].Pos, Rule: "class", Anchor: doesNotCompile, Text: "the rewritten code does not compile: " + err.Error()}
-		units[0].AddReason(r)
-		units[0].Edits = nil
+	case len(more) == 1:
+		for _, u := range more[0] {
+			u.Refuse(unit.Reason{Pos: u.Pos, Rule: "class", Anchor: doesNotCompile, Text: "the rewritten code does not compile: " + err.Error()})
+		}
 		return good
 	}
-	half := len(units) / 2
-	return c.add(c.add(good, units[:half]), units[half:])
+	half := len(more) / 2
+	return c.add(c.add(good, more[:half]), more[half:])
 }
 
+// unseen are the sections about reasons that the analysis of a package does not see.
+var unseen = []string{doesNotCompile, "build-constraints", "exported-api", "token-types"}
+
 // again analyzes the rewritten packages: a second run must have nothing to propose, but for the units that this one
-// has rejected because they do not compile.
-func (c *checker) again(files map[string][]byte, units []*unit.Unit) error {
+// has rejected for what the analysis of a package does not see: the compiler, files of other systems, other packages.
+func (c *checker) again(units []*unit.Unit) error {
 	rejected := map[string]bool{}
 	for _, u := range units {
-		if slices.ContainsFunc(u.Reasons, func(r unit.Reason) bool { return r.Anchor == doesNotCompile }) {
+		if slices.ContainsFunc(u.Reasons, func(r unit.Reason) bool {
+			return slices.Contains(unseen, r.Anchor)
+		}) {
 			rejected[u.Package+" "+u.Name] = true
 		}
 	}
 	for _, s := range c.sets {
-		for _, p := range s.pkgs {
-			in, err := s.recheck(p, files)
-			if err != nil {
-				return err
-			}
-			if in == nil {
-				continue
-			}
-			for _, u := range v1client.Analyze(*in) {
-				if len(u.Reasons) == 0 && !rejected[u.Package+" "+u.Name] {
-					return fmt.Errorf("%s: a second run would rewrite %s again; nothing was changed, please report this", u.Pos, u.Name)
-				}
+		inputs, err := s.inputs(c.last[s].check)
+		if err != nil {
+			return err
+		}
+		all := slices.Concat(s.rules.analyze(inputs)...)
+		s.rules.together(all)
+		for _, u := range all {
+			if len(u.Edits) > 0 && !rejected[u.Package+" "+u.Name] {
+				return fmt.Errorf("%s: a second run would rewrite %s again; nothing was changed, please report this", u.Pos, u.Name)
 			}
 		}
 	}
 	return nil
 }
 
-// gonePackages describes the packages whose import a rewrite can make superfluous.
+// gonePackages describes the packages whose import a rewrite can make superfluous: those that the clients come from, and those
+// that its writers free.
 func gonePackages(sets []*set) []edit.Package {
-	out := []edit.Package{{Path: paths.V1Compat, Name: "v1compat"}}
-	for _, s := range sets {
-		for _, p := range s.pkgs {
-			if v1 := p.Imports[paths.V1Compat]; v1 != nil && v1.Types != nil {
-				out[0].Exports = map[string]bool{}
-				for _, n := range v1.Types.Scope().Names() {
-					out[0].Exports[n] = token.IsExported(n)
-				}
-				return out
-			}
+	var out []edit.Package
+	if len(sets) == 0 {
+		return nil
+	}
+	for _, f := range sets[0].rules.families {
+		for _, p := range f.Packages {
+			out = append(out, edit.Package{Path: p, Name: paths.NameOf(p), Exports: exportsOf(p, sets)})
+		}
+		for _, p := range f.Frees {
+			out = append(out, edit.Package{Path: p, Name: paths.NameOf(p), Apart: true})
 		}
 	}
 	return out
+}
+
+// exportsOf are the exported names of a package that some loaded package imports; nil when none does.
+func exportsOf(path string, sets []*set) map[string]bool {
+	for _, s := range sets {
+		for _, p := range s.pkgs {
+			i := p.Imports[path]
+			if i == nil || i.Types == nil {
+				continue
+			}
+			exports := map[string]bool{}
+			for _, n := range i.Types.Scope().Names() {
+				exports[n] = token.IsExported(n)
+			}
+			return exports
+		}
+	}
+	return nil
 }

@@ -5,6 +5,6 @@
 // tag set asked for, takes back what does not compile, and only then writes. [Analyzer] reports the same findings
 // under go vet and in editors.
 //
-// How a unit of change is found is in migrate/internal/flow, the rules are in migrate/v1client, and the sections of
-// MIGRATION.md that reports link to are in [unit.Anchors].
+// How a unit of change is found is in migrate/internal/flow, how it is rewritten in migrate/internal/rewrite, the rules
+// are in migrate/v1client, and the sections of MIGRATION.md that reports link to are in [unit.Anchors].
 package migrate

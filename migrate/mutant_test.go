@@ -1,58 +1,79 @@
 package migrate
 
 import (
-	"context"
 	"fmt"
 	"go/ast"
 	"go/token"
 	"go/types"
+	"maps"
 	"os"
-	"runtime"
+	"path/filepath"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 
-	"github.com/portage-iot/awsiot/migrate/internal/edit"
-	"github.com/portage-iot/awsiot/migrate/unit"
-	"github.com/portage-iot/awsiot/migrate/v1client"
 	"golang.org/x/tools/go/packages"
+	"golang.org/x/tools/txtar"
+
+	"github.com/portage-iot/awsiot/internal/testsize"
+	"github.com/portage-iot/awsiot/migrate/internal/edit"
+	"github.com/portage-iot/awsiot/migrate/internal/rewrite"
+	"github.com/portage-iot/awsiot/migrate/unit"
 )
 
 // TestMutants takes the golden inputs apart: every statement is left out once, every two neighbours change
 // places, and every variable takes some of the names that rewrites like to use. What still compiles is analyzed; a rewrite that the rules plan must compile too, and a second one must
 // find nothing. So the rules are tried on some thousand shapes that nobody thought of.
 func TestMutants(t *testing.T) {
-	_, files := goldenFiles(t)
-	dir := newModule(t, files)
-	s, err := load(context.Background(), Config{Dir: dir, Patterns: []string{"./..."}}, runtime.GOOS)
+	byName, _, err := readArchives(goldenDir)
 	if err != nil {
 		t.Fatal(err)
 	}
+	maps.DeleteFunc(byName, func(name string, _ *txtar.Archive) bool { return strings.HasPrefix(name, "guide") }) // plain shapes that others have too
+	tryMutants(t, shared(t, slices.Collect(maps.Keys(byName))...).set, 500, 500, func(name string, i int) bool {
+		return strings.HasPrefix(filepath.Base(filepath.Dir(name)), "bridge") || i%2 == 0 // half of the others too
+	})
+}
+
+// tryMutants tries the mutants of all packages of a set, of which at least so many must compile and be rewritten.
+func tryMutants(t *testing.T, s *set, compile, rewrites int64, bridges func(name string, i int) bool) {
+	share := 3 // one mutant of so many is tried, and as many fewer must compile
+	switch {
+	case testsize.Race:
+		share = 10
+	case testsize.Large:
+		share = 1
+	}
 	gone := gonePackages([]*set{s})
-	tried, planned := 0, 0
-	for _, p := range s.pkgs {
+	var tried, planned atomic.Int64
+	_, err := each(s.pkgs, func(p *packages.Package) (struct{}, error) {
+		sub := *s
 		for _, f := range p.Syntax {
 			name := s.fset.File(f.FileStart).Name()
 			src, err := os.ReadFile(name)
 			if err != nil {
-				t.Fatal(err)
+				return struct{}{}, err
 			}
 			tf := s.fset.File(f.FileStart)
 			for i, m := range append(mutants(tf, src, f), renamed(tf, src, p.TypesInfo)...) {
-				if raceDetector && i%10 != 0 {
-					continue // one in ten: nothing here runs at the same time as something else
+				if i%share != 0 {
+					continue
 				}
-				in, err := s.recheck(p, map[string][]byte{name: m.text})
+				sub.bridges = bridges(name, i)
+				in, err := sub.recheck(p, map[string][]byte{name: m.text})
 				if err != nil || in == nil {
 					continue // the mutant itself does not compile
 				}
-				tried++
-				planned += tryMutant(t, s, p, in, name, m, gone)
+				tried.Add(1)
+				planned.Add(int64(tryMutant(t, &sub, p, in, name, m, gone)))
 			}
 		}
-	}
-	t.Logf("%d mutants compile, %d rewrites planned", tried, planned)
-	if !raceDetector && (tried < 500 || planned < 500) || tried == 0 || planned == 0 {
-		t.Errorf("only %d mutants and %d rewrites were tried", tried, planned)
+		return struct{}{}, nil
+	})
+	t.Logf("%d mutants compile, %d rewrites planned", tried.Load(), planned.Load())
+	if err != nil || tried.Load() < compile/int64(share) || planned.Load() < rewrites/int64(share) || planned.Load() == 0 {
+		t.Errorf("only %d mutants and %d rewrites were tried: %v", tried.Load(), planned.Load(), err)
 	}
 }
 
@@ -121,12 +142,12 @@ func renamed(tf *token.File, src []byte, info *types.Info) []mutant {
 }
 
 // tryMutant analyzes one mutant and checks what the rules plan for it; it returns the number of rewrites.
-func tryMutant(t *testing.T, s *set, p *packages.Package, in *v1client.Input, name string, m mutant, gone []edit.Package) int {
+func tryMutant(t *testing.T, s *set, p *packages.Package, in *rewrite.Input, name string, m mutant, gone []edit.Package) int {
 	t.Helper()
 	src := &source{overlay: map[string][]byte{name: m.text}, read: map[string][]byte{}}
 	var ready []*unit.Unit
-	for _, u := range v1client.Analyze(*in) {
-		if len(u.Reasons) == 0 {
+	for _, u := range s.rules.analyzeOne(*in) {
+		if len(u.Edits) > 0 {
 			normalize(u, s.fset)
 			ready = append(ready, u)
 		}
@@ -147,8 +168,8 @@ func tryMutant(t *testing.T, s *set, p *packages.Package, in *v1client.Input, na
 		t.Errorf("%s: the rewrite does not compile: %v", m.what, err)
 		return 0
 	}
-	for _, u := range v1client.Analyze(*again) {
-		if len(u.Reasons) == 0 {
+	for _, u := range s.rules.analyzeOne(*again) {
+		if len(u.Edits) > 0 {
 			t.Errorf("%s: a second run would rewrite %s again", m.what, u.Name)
 		}
 	}

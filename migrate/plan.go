@@ -6,22 +6,23 @@ import (
 	"go/build/constraint"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/portage-iot/awsiot/migrate/internal/edit"
 	"github.com/portage-iot/awsiot/migrate/unit"
-	"github.com/portage-iot/awsiot/migrate/v1client"
 	"golang.org/x/tools/go/packages"
 )
 
 // gather analyzes every set and merges the units. A unit that several operating systems see must look the same
 // in all of them; one that only some see is taken from there.
-func gather(sets []*set) []*unit.Unit {
+func gather(sets []*set) ([]*unit.Unit, error) {
 	var out []*unit.Unit
-	byPos := map[string]*unit.Unit{}
+	byPos := map[string]*unit.Unit{} // by family and position, which is a unit's identity
 	for _, s := range sets {
 		covered := map[string]bool{} // files that some set compiles
 		for _, o := range sets {
@@ -31,11 +32,17 @@ func gather(sets []*set) []*unit.Unit {
 				}
 			}
 		}
-		for _, p := range s.pkgs {
-			for _, u := range v1client.Analyze(s.input(p)) {
+		inputs, err := s.inputs(nil)
+		if err != nil {
+			return nil, err
+		}
+		units := s.rules.analyze(inputs)
+		for i, p := range s.pkgs {
+			for _, u := range units[i] {
 				blockIgnored(u, p, covered)
+				s.blockImporters(u, covered)
 				normalize(u, s.fset)
-				key := u.Pos.String()
+				key := u.Family + " " + u.Pos.String()
 				old := byPos[key]
 				if old == nil {
 					byPos[key] = u
@@ -46,14 +53,53 @@ func gather(sets []*set) []*unit.Unit {
 			}
 		}
 	}
+	out = append(out, excluded(sets)...)
 	slices.SortFunc(out, func(a, b *unit.Unit) int { return unit.ComparePos(a.Pos, b.Pos) })
+	if len(sets) > 0 {
+		sets[0].rules.together(out)
+	}
+	return out, nil
+}
+
+// excluded returns a unit for every file that imports a facade and that no operating system of the run compiles: it was
+// not analyzed, so it must not be passed over in silence.
+func excluded(sets []*set) []*unit.Unit {
+	var out []*unit.Unit
+	done := map[string]bool{}
+	for _, s := range sets {
+		if s.view == nil {
+			continue
+		}
+		for _, name := range s.view.excluded {
+			if done[name] || slices.ContainsFunc(sets, func(o *set) bool { return o.has(name) }) {
+				continue
+			}
+			done[name] = true
+			fset := token.NewFileSet()
+			f, err := parser.ParseFile(fset, name, nil, parser.ImportsOnly|parser.ParseComments)
+			if f == nil || err != nil {
+				continue
+			}
+			spec := f.Imports[slices.IndexFunc(f.Imports, func(i *ast.ImportSpec) bool { return s.rules.facade(strings.Trim(i.Path.Value, "`\"")) })]
+			at, text := fset.Position(spec.Pos()), "build constraints exclude this file, so it was not analyzed; name its system with -goos or its tag with -tags"
+			if slices.ContainsFunc(f.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"C"` }) {
+				text = "the file uses cgo, which is switched off (CGO_ENABLED) or has no C compiler, so it was not analyzed"
+			}
+			if never(f) {
+				text = "the file is for no build (ignore), so it was not analyzed; run the tool on the file itself"
+			}
+			out = append(out, &unit.Unit{Pos: at, Name: filepath.Base(name), Package: f.Name.Name,
+				Sites:   []unit.Site{{Pos: at, Rule: "not analyzed", What: spec.Path.Value}},
+				Reasons: []unit.Reason{{Pos: at, Rule: "not analyzed", Anchor: "build-constraints", Text: text}}})
+		}
+	}
 	return out
 }
 
 // blockIgnored adds a reason for a file that build constraints exclude everywhere and that mentions a changed name:
 // it cannot be type-checked, so nobody knows whether it would still compile.
 func blockIgnored(u *unit.Unit, p *packages.Package, covered map[string]bool) {
-	if len(u.Reasons) > 0 {
+	if len(u.Edits) == 0 {
 		return
 	}
 	for _, name := range p.IgnoredFiles {
@@ -73,14 +119,10 @@ func blockIgnored(u *unit.Unit, p *packages.Package, covered map[string]bool) {
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
 			if id, ok := n.(*ast.Ident); ok && slices.Contains(u.Changed, id.Name) {
-				u.AddReason(unit.Reason{Pos: fset.Position(id.Pos()), Rule: "class", Anchor: "build-constraints",
-					Text: "build constraints exclude this file, and it mentions " + id.Name + "; name its system with -goos or its tag with -tags"})
+				u.Refuse(ignoredReason(fset.Position(id.Pos()), id.Name))
 			}
 			return true
 		})
-	}
-	if len(u.Reasons) > 0 {
-		u.Edits = nil
 	}
 }
 
@@ -123,9 +165,25 @@ func merge(old, u *unit.Unit, s *set, sets []*set) {
 	for _, r := range u.Reasons {
 		old.AddReason(r)
 	}
+	blocked := len(u.Edits) == 0 || len(old.Edits) == 0
+	if blocked {
+		u.Edits, old.Edits = nil, nil
+		if len(old.Reasons) > 0 { // not what an earlier run has bridged
+			old.Drop()
+			u.Drop()
+		}
+	}
 	for _, x := range u.Sites {
-		if !slices.Contains(old.Sites, x) {
+		i := slices.IndexFunc(old.Sites, func(o unit.Site) bool { return o.Pos == x.Pos && o.Rule == x.Rule })
+		if i < 0 {
 			old.Sites = append(old.Sites, x)
+		} else if !blocked && old.Sites[i].Outcome != x.Outcome {
+			differs(old, s)
+		}
+	}
+	for _, x := range u.Bridges {
+		if !slices.Contains(old.Bridges, x) {
+			old.Bridges = append(old.Bridges, x)
 		}
 	}
 	for _, x := range u.Notes {
@@ -134,6 +192,7 @@ func merge(old, u *unit.Unit, s *set, sets []*set) {
 		}
 	}
 	old.Changed = append(old.Changed, u.Changed...)
+	old.Shared = append(old.Shared, u.Shared...)
 	earlier := sets[:slices.Index(sets, s)]
 	for name, fe := range u.Edits {
 		before := old.Edits[name]
@@ -150,16 +209,11 @@ func merge(old, u *unit.Unit, s *set, sets []*set) {
 			differs(old, s)
 		}
 	}
-	if len(old.Reasons) > 0 {
-		old.Edits = nil
-	}
 	old.SortReasons()
 }
 
 func differs(u *unit.Unit, s *set) {
-	if len(u.Reasons) == 0 {
-		u.AddReason(unit.Reason{Pos: u.Pos, Rule: "class", Anchor: "build-constraints", Text: "the client is used differently for GOOS=" + s.goos})
-	}
+	u.Refuse(unit.Reason{Pos: u.Pos, Rule: "class", Anchor: "build-constraints", Text: "the client is used differently for GOOS=" + s.goos})
 }
 
 // has reports whether the set compiles a file.
@@ -170,6 +224,7 @@ func (s *set) has(name string) bool {
 // source reads files from the overlay or from disk, once.
 type source struct {
 	overlay map[string][]byte
+	mu      sync.Mutex
 	read    map[string][]byte
 }
 
@@ -177,6 +232,8 @@ func (s *source) file(name string) ([]byte, error) {
 	if b, ok := s.overlay[name]; ok {
 		return b, nil
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if b, ok := s.read[name]; ok {
 		return b, nil
 	}
@@ -199,25 +256,41 @@ func (s *source) render(units []*unit.Unit, gone []edit.Package) (map[string][]b
 			byFile[name].Imports = append(byFile[name].Imports, fe.Imports...)
 		}
 	}
+	names := slices.Sorted(maps.Keys(byFile))
+	texts, err := each(names, func(name string) ([]byte, error) { return s.renderFile(name, byFile[name], gone) })
+	if err != nil {
+		return nil, err
+	}
 	out := map[string][]byte{}
-	for name, fe := range byFile {
-		src, err := s.file(name)
-		if err != nil {
-			return nil, err
-		}
-		tf := token.NewFileSet().AddFile(name, 1, len(src))
-		tf.SetLinesForContent(src)
-		text, err := edit.Apply(tf, src, fe.Edits)
-		if err != nil {
-			return nil, err
-		}
-		var add []edit.Import
-		for _, i := range fe.Imports {
-			add = append(add, edit.Import{Path: i.Path, Name: i.Name})
-		}
-		if out[name], err = edit.FixImports(name, text, add, gone); err != nil {
-			return nil, err
-		}
+	for i, name := range names {
+		out[name] = texts[i]
 	}
 	return out, nil
+}
+
+// renderFile is render for one file.
+func (s *source) renderFile(name string, fe *unit.FileEdits, gone []edit.Package) ([]byte, error) {
+	src, err := s.file(name)
+	if err != nil {
+		return nil, err
+	}
+	tf := token.NewFileSet().AddFile(name, 1, len(src))
+	tf.SetLinesForContent(src)
+	text, err := edit.Apply(tf, src, fe.Edits)
+	if err != nil {
+		return nil, err
+	}
+	var add []edit.Import
+	for _, i := range fe.Imports {
+		add = append(add, edit.Import{Path: i.Path, Name: i.Name})
+	}
+	if len(add)+len(gone) > 0 {
+		text, err = edit.FixImports(name, text, add, gone)
+	} else {
+		text, err = edit.Gofmt(src, text)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return edit.KeepForm(src, text), nil
 }

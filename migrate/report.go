@@ -1,85 +1,84 @@
 package migrate
 
 import (
-	"encoding/json"
 	"fmt"
 	"go/token"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"text/tabwriter"
 
-	"github.com/portage-iot/awsiot/migrate/internal/paths"
+	"github.com/portage-iot/awsiot/migrate/internal/report"
 )
 
-// WriteText writes the report for people: every unit with what changes or all reasons, then a table by rule.
-func (r *Result) WriteText(w io.Writer) error {
-	var b strings.Builder
-	for _, u := range r.Units {
-		r.unitText(&b, u)
+// WriteText writes the report for people: every unit with what changes or all reasons, what holds several back, then a
+// table by rule.
+func (r *Result) WriteText(w io.Writer) error { return r.report().WriteText(w) }
+
+// WriteJSON writes the report for machines; file names are relative to Dir, and fields are only ever added.
+func (r *Result) WriteJSON(w io.Writer) error { return r.report().WriteJSON(w) }
+
+// WriteSARIF writes the report for code scanning, as a SARIF 2.1.0 log.
+func (r *Result) WriteSARIF(w io.Writer) error { return r.report().WriteSARIF(w) }
+
+// WriteHTML writes the report as one page that needs nothing else, with the code before and after.
+func (r *Result) WriteHTML(w io.Writer) error { return r.report().WriteHTML(w) }
+
+// WriteBaseline writes the uses of v1's API that stay, for Config.Baseline of later runs.
+func (r *Result) WriteBaseline(w io.Writer) error { return r.report().WriteBaseline(w) }
+
+// API is what is migrated, in words: "v1's API".
+func (r *Result) API() string { return r.report().API() }
+
+// report is the result as the writers take it.
+func (r *Result) report() *report.Report {
+	out := &report.Report{Dir: r.Dir, URL: url, Words: r.words, Fix: r.mode == Fix, Units: r.Units, Files: map[string]report.File{},
+		Source: os.ReadFile, Written: r.Written, Notes: r.Notes, Baseline: r.baseline}
+	for name, f := range r.Files {
+		out.Files[name] = report.File(f)
 	}
-	for _, n := range r.Notes {
-		fmt.Fprintf(&b, "note: %s\n", n)
+	for _, p := range r.Problems {
+		out.Problems = append(out.Problems, report.Problem(p))
 	}
-	s := r.Stats()
-	if s.Units == 0 {
-		b.WriteString("no v1-shaped clients found\n")
-	} else {
-		b.WriteString("\n")
-		t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-		fmt.Fprintf(t, "rule\trewritten\tleft\t\n")
-		for _, rs := range s.Rules {
-			fmt.Fprintf(t, "%s\t%d\t%d\t\n", rs.Rule, rs.Rewritten, rs.Left)
-		}
-		fmt.Fprintf(t, "call sites\t%d\t%d\t\n", s.Rewritten, s.Left)
-		fmt.Fprintf(t, "clients\t%d\t%d\t\n", s.UnitsRewritten, s.Units-s.UnitsRewritten)
-		if err := t.Flush(); err != nil {
-			return err
-		}
+	if r.src != nil {
+		out.Source = r.src.file
 	}
-	if r.Written {
-		fmt.Fprintf(&b, "%s written\n", count(len(r.Files), "file"))
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	return out
 }
 
-func (r *Result) unitText(b *strings.Builder, u *Unit) {
-	if u.Rewritten {
-		fmt.Fprintf(b, "%s: %s: rewritten: %s\n", r.at(u.Pos), u.Name, sitesText(u.Sites))
-		for _, n := range u.Notes {
-			fmt.Fprintf(b, "\t%s: note: %s (%s#%s)\n", r.at(n.Pos), n.Text, paths.Migration, n.Anchor)
-		}
-		return
+// readBaseline reads a file that WriteBaseline has written; "" is none.
+func readBaseline(name string) (*report.Baseline, error) {
+	if name == "" {
+		return nil, nil
 	}
-	fmt.Fprintf(b, "%s: %s: left: %s, %s\n", r.at(u.Pos), u.Name, count(len(u.Sites), "call site"), count(len(u.Reasons), "reason"))
-	for _, x := range u.Reasons {
-		fmt.Fprintf(b, "\t%s: %s (%s#%s)\n", r.at(x.Pos), x.Text, paths.Migration, x.Anchor)
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("baseline: %w", err)
 	}
+	defer f.Close()
+	b, err := report.ReadBaseline(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return b, nil
 }
 
-// sitesText counts sites by rule in the order of their first appearance.
-func sitesText(sites []Site) string {
-	n := map[string]int{}
-	var order []string
-	for _, s := range sites {
-		if n[s.Rule] == 0 {
-			order = append(order, s.Rule)
-		}
-		n[s.Rule]++
-	}
-	var out []string
-	for _, rule := range order {
-		out = append(out, fmt.Sprintf("%s %d", rule, n[rule]))
-	}
-	return strings.Join(out, ", ")
+// fresh reports whether something stays that the baseline does not know.
+func (r *Result) fresh() bool {
+	return slices.ContainsFunc(r.report().Uses(), func(u report.Use) bool { return u.New })
 }
 
-func (r *Result) at(p token.Position) string {
-	p.Filename = relative(r.Dir, p.Filename)
-	return p.String()
+// problemsText lists errors by package, each once.
+func problemsText(problems []Problem) string {
+	var list []report.Problem
+	for _, p := range problems {
+		list = append(list, report.Problem(p))
+	}
+	return report.ProblemsText(list)
 }
+
+// link is where a section of MIGRATION.md can be read.
+func link(anchor string) string { return url + "#" + anchor }
 
 // short is a position with the base name of its file only.
 func short(p token.Position) string {
@@ -87,80 +86,7 @@ func short(p token.Position) string {
 	return p.String()
 }
 
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
+func count(n int, what string) string { return report.Count(n, what) }
 
-// jsonUnit and its parts are the machine-readable report; fields are only ever added.
-type jsonUnit struct {
-	Pos       string       `json:"pos"`
-	Name      string       `json:"name"`
-	Package   string       `json:"package"`
-	Rewritten bool         `json:"rewritten"`
-	Sites     []jsonSite   `json:"sites"`
-	Reasons   []jsonReason `json:"reasons,omitempty"`
-	Notes     []jsonReason `json:"notes,omitempty"`
-}
-
-type jsonSite struct {
-	Pos  string `json:"pos"`
-	Rule string `json:"rule"`
-	Call string `json:"call"`
-}
-
-type jsonReason struct {
-	Pos  string `json:"pos"`
-	Rule string `json:"rule,omitempty"`
-	Text string `json:"text"`
-	Link string `json:"link"`
-}
-
-type jsonReport struct {
-	Version        int        `json:"version"`
-	Units          []jsonUnit `json:"units"`
-	Files          []string   `json:"files"`
-	Written        bool       `json:"written"`
-	Notes          []string   `json:"notes,omitempty"`
-	CallsRewritten int        `json:"callsRewritten"`
-	CallsLeft      int        `json:"callsLeft"`
-	Rules          []jsonRule `json:"rules"`
-}
-
-type jsonRule struct {
-	Rule      string `json:"rule"`
-	Rewritten int    `json:"rewritten"`
-	Left      int    `json:"left"`
-}
-
-// WriteJSON writes the report for machines; file names are relative to Dir.
-func (r *Result) WriteJSON(w io.Writer) error {
-	s := r.Stats()
-	out := jsonReport{Version: 1, Written: r.Written, Notes: r.Notes, CallsRewritten: s.Rewritten, CallsLeft: s.Left,
-		Units: []jsonUnit{}, Files: []string{}, Rules: []jsonRule{}}
-	for _, u := range r.Units {
-		ju := jsonUnit{Pos: r.at(u.Pos), Name: u.Name, Package: u.Package, Rewritten: u.Rewritten, Sites: []jsonSite{}}
-		for _, x := range u.Sites {
-			ju.Sites = append(ju.Sites, jsonSite{r.at(x.Pos), x.Rule, x.What})
-		}
-		for _, x := range u.Reasons {
-			ju.Reasons = append(ju.Reasons, jsonReason{r.at(x.Pos), x.Rule, x.Text, paths.Migration + "#" + x.Anchor})
-		}
-		for _, x := range u.Notes {
-			ju.Notes = append(ju.Notes, jsonReason{Pos: r.at(x.Pos), Text: x.Text, Link: paths.Migration + "#" + x.Anchor})
-		}
-		out.Units = append(out.Units, ju)
-	}
-	for name := range r.Files {
-		out.Files = append(out.Files, relative(r.Dir, name))
-	}
-	slices.Sort(out.Files)
-	for _, rs := range s.Rules {
-		out.Rules = append(out.Rules, jsonRule(rs))
-	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "\t")
-	return e.Encode(out)
-}
+// relative is name relative to dir with slashes, or name itself when it is not below dir.
+func relative(dir, name string) string { return report.Relative(dir, name) }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/portage-iot/awsiot/migrate/internal/edit"
-	"github.com/portage-iot/awsiot/migrate/internal/paths"
 	"github.com/portage-iot/awsiot/migrate/unit"
 )
 
@@ -18,12 +17,17 @@ const todoMark = "// iotmigrate: "
 func (c *checker) todo(units []*unit.Unit, files map[string][]byte) (map[string][]byte, error) {
 	all := slices.Clone(units)
 	for _, u := range units {
-		if u.Rewritten {
+		if u.Done() {
 			continue
 		}
 		mark := &unit.Unit{Package: u.Package, Edits: map[string]*unit.FileEdits{}}
 		for _, r := range u.Reasons {
 			if err := c.mark(mark, r); err != nil {
+				return nil, err
+			}
+		}
+		for _, b := range u.Bridges {
+			if err := c.mark(mark, unit.Reason{Pos: b.Pos, Text: b.Text, Anchor: b.Anchor}); err != nil {
 				return nil, err
 			}
 		}
@@ -42,13 +46,14 @@ func (c *checker) mark(u *unit.Unit, r unit.Reason) error {
 		return nil
 	}
 	start := strings.LastIndexByte(string(src[:r.Pos.Offset]), '\n') + 1
-	line := todoMark + strings.ReplaceAll(r.Text, "\n", " ") + " (" + paths.Migration + "#" + r.Anchor + ")\n"
+	mark := todoMark + strings.ReplaceAll(r.Text, "\n", " ") + " ("
+	line := mark + link(r.Anchor) + ")\n"
 	before := string(src[:start])
 	for { // comments of an earlier run stand right above
 		i := strings.LastIndexByte(strings.TrimSuffix(before, "\n"), '\n') + 1
 		if above := strings.TrimSpace(before[i:]); !strings.HasPrefix(above, todoMark) {
 			break
-		} else if above == strings.TrimSpace(line) {
+		} else if strings.HasPrefix(above, mark) {
 			return nil
 		}
 		before = before[:i]
@@ -58,7 +63,9 @@ func (c *checker) mark(u *unit.Unit, r unit.Reason) error {
 		fe = &unit.FileEdits{}
 		u.Edits[r.Pos.Filename] = fe
 	}
-	fe.Edits = append(fe.Edits, edit.Insert(token.Pos(start+1), line))
+	e := edit.Insert(token.Pos(start+1), line)
+	e.Once = true // a line can hold several units back
+	fe.Edits = append(fe.Edits, e)
 	return nil
 }
 

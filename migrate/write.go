@@ -5,120 +5,218 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
-// DirtyError reports uncommitted changes in the git work tree that Fix would write into.
-type DirtyError struct{ Files []string }
-
-// Error names the first five files.
-func (e *DirtyError) Error() string {
-	n := min(len(e.Files), 5)
-	s := "the git work tree has uncommitted changes, which a rewrite would mix with: " + strings.Join(e.Files[:n], ", ")
-	if n < len(e.Files) {
-		s += fmt.Sprintf(" and %d more", len(e.Files)-n)
-	}
-	return s + "; commit or stash them, or use -force"
+// writer replaces files: all of them, or none.
+type writer struct {
+	journalDir string            // where the journal stands
+	step       func(what string) // is told before every change on the disk; nil: nobody. A test ends the process there
 }
 
-// workTree refuses a dirty git work tree. Outside of one it returns a note, since there is no way back then.
-func workTree(ctx context.Context, dir string, force bool) (note string, err error) {
-	cmd := exec.CommandContext(ctx, "git", "-C", dir, "status", "--porcelain", "--untracked-files=all", ".")
-	out, err := cmd.Output()
+func (w writer) at(what string) {
+	if w.step != nil {
+		w.step(what)
+	}
+}
+
+// replacement is one file on its way from the old content to the new.
+type replacement struct {
+	File
+	name   string // real path
+	temp   string // the new content, next to the file, until it is in place
+	backup string // a second link to the old file while the others are not done
+	inside bool   // written over in place: other names or an owner that a new file cannot have
+	staged bool
+	backed bool
+	placed bool
+}
+
+// write replaces the files. First the journal says what begins; then every new content is written beside its file, which
+// is where a full disk or an end of ctx is noticed; then they change places, which ctx no longer interrupts, and what a
+// failure leaves half done is undone. The journal goes last: what a killed process leaves, the next run finds by it.
+// Names, owner and mode bits of a file stay, and so do its other hard links.
+func (w writer) write(ctx context.Context, files map[string]File) error {
+	all, err := replacements(files)
 	if err != nil {
-		return "not in a git work tree: only your own copy can undo the rewrite", nil
+		return fmt.Errorf("%w; nothing was written", err)
 	}
-	var files []string
-	for line := range strings.Lines(string(out)) {
-		if len(line) > 3 {
-			files = append(files, strings.TrimSpace(line[3:]))
+	w.at("journal")
+	j, err := begin(w.journalDir, all)
+	if err != nil {
+		return fmt.Errorf("%w; nothing was written", err)
+	}
+	for _, r := range all {
+		if ctx.Err() != nil {
+			err = fmt.Errorf("nothing was written: %w", context.Cause(ctx))
+			break
+		}
+		w.at("stage " + r.name)
+		if err = r.stage(); err != nil {
+			err = fmt.Errorf("%w; nothing was written", writing(r.name, err))
+			break
 		}
 	}
-	if len(files) > 0 && !force {
-		return "", &DirtyError{files}
+	if err == nil && ctx.Err() != nil {
+		err = fmt.Errorf("nothing was written: %w", context.Cause(ctx))
 	}
-	return "", nil
+	if err == nil {
+		var undone error
+		if err, undone = w.commit(all); undone != nil { // the journal and the old files stay for the next run
+			j.release()
+			return errors.Join(err, undone, fmt.Errorf("some files are new and some are old: the next run tries again to undo it, by %s", j.path))
+		}
+	}
+	for _, r := range all {
+		w.at("clean " + r.name)
+		r.clean()
+	}
+	w.at("end")
+	return errors.Join(err, j.end())
 }
 
-// write replaces the files one by one, each atomically. When one fails, those already replaced get their old content
-// back, so that a rewrite is written as a whole or not at all.
-func write(files map[string]File) error {
-	type staged struct{ name, temp string }
-	var todo []staged
-	clean := func() {
-		for _, s := range todo {
-			os.Remove(s.temp)
-		}
-	}
+// replacements are the files by their real names, each once, in order.
+func replacements(files map[string]File) ([]*replacement, error) {
+	var all []*replacement
+	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		real, err := filepath.EvalSymlinks(name)
-		if err == nil {
-			var temp string
-			if temp, err = stage(real, files[name]); err == nil {
-				todo = append(todo, staged{real, temp})
-			}
-		}
 		if err != nil {
-			clean()
-			return fmt.Errorf("write %s: %w", name, err)
+			return nil, writing(name, err)
+		}
+		if !seen[real] {
+			seen[real] = true
+			all = append(all, &replacement{File: files[name], name: real})
 		}
 	}
-	for i, s := range todo {
-		if err := os.Rename(s.temp, s.name); err != nil {
-			err = fmt.Errorf("write %s: %w", s.name, err)
-			for _, d := range todo[:i] {
-				for name, f := range files {
-					if r, e := filepath.EvalSymlinks(name); e == nil && r == d.name {
-						err = errors.Join(err, os.WriteFile(d.name, f.Old, 0o644))
-					}
-				}
+	return all, nil
+}
+
+// writing is what stopped the writing of a file, whose name is in it once.
+func writing(name string, err error) error {
+	if p, ok := err.(*fs.PathError); ok && p.Path == name {
+		err = p.Err
+	}
+	return fmt.Errorf("write %s: %w", name, err)
+}
+
+// commit puts everything in place, or nothing; undone is what went wrong while it was taken back.
+func (w writer) commit(all []*replacement) (err, undone error) {
+	// What is written over in place can still fail for want of room, so it goes first.
+	order := slices.Clone(all)
+	slices.SortStableFunc(order, func(a, b *replacement) int {
+		switch {
+		case a.inside == b.inside:
+			return 0
+		case a.inside:
+			return -1
+		}
+		return 1
+	})
+	for i, r := range order {
+		if err := r.place(w); err != nil {
+			for _, done := range order[:i+1] {
+				w.at("undo " + done.name)
+				undone = errors.Join(undone, done.undo())
 			}
-			clean()
-			return err
+			return writing(r.name, err), undone
 		}
 	}
+	var errs []error
+	for _, r := range order {
+		if r.inside { // what is shorter than before is cut last, so that undoing needs no room
+			w.at("cut " + r.name)
+			errs = append(errs, os.Truncate(r.name, int64(len(r.New))))
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+// stage writes the new content to a temporary file next to the file, after a check that the file is still what was
+// read.
+func (r *replacement) stage() error {
+	st, err := os.Stat(r.name)
+	if err != nil {
+		return err
+	}
+	now, err := os.ReadFile(r.name)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(now, r.Old) {
+		return errors.New("the file has changed during the run")
+	}
+	if st.Mode().Perm()&0o200 == 0 {
+		return &os.PathError{Op: "write", Path: r.name, Err: os.ErrPermission}
+	}
+	t, err := os.OpenFile(r.temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	r.staged = true
+	r.inside = links(st) > 1 || !takeOwner(t, st)
+	_, err = t.Write(r.New)
+	if err == nil {
+		err = t.Sync()
+	}
+	return errors.Join(err, t.Chmod(st.Mode()&(fs.ModePerm|fs.ModeSetuid|fs.ModeSetgid|fs.ModeSticky)), t.Close())
+}
+
+// tempPrefix begins the names of the files that exist while the tool writes.
+const tempPrefix = ".iotmigrate-"
+
+// place puts the new content where the old one is.
+func (r *replacement) place(w writer) error {
+	r.placed = true
+	if r.inside {
+		w.at("over " + r.name)
+		return over(r.name, r.New)
+	}
+	w.at("link " + r.name)
+	r.backed = os.Link(r.name, r.backup) == nil // without links, undo writes the old content
+	w.at("rename " + r.name)
+	if err := os.Rename(r.temp, r.name); err != nil {
+		r.placed = false
+		return err
+	}
+	r.staged = false
 	return nil
 }
 
-// stage writes the new content to a temporary file next to name, after a check that name is still what was read.
-func stage(name string, f File) (temp string, err error) {
-	st, err := os.Stat(name)
-	if err != nil {
-		return "", err
+// undo brings the old content back. It needs no room on the disk: the old file is still there under its second name,
+// or its blocks are still its own.
+func (r *replacement) undo() error {
+	switch {
+	case !r.placed:
+		return nil
+	case r.backed:
+		err := os.Rename(r.backup, r.name)
+		r.backed = err != nil
+		return err
 	}
-	now, err := os.ReadFile(name)
-	if err != nil {
-		return "", err
-	}
-	if !bytes.Equal(now, f.Old) {
-		return "", errors.New("the file has changed during the run")
-	}
-	if st.Mode().Perm()&0o200 == 0 {
-		return "", &os.PathError{Op: "write", Path: name, Err: os.ErrPermission}
-	}
-	t, err := os.CreateTemp(filepath.Dir(name), ".iotmigrate-*")
-	if err != nil {
-		return "", err
-	}
-	_, err = t.Write(f.New)
-	err = errors.Join(err, t.Chmod(st.Mode().Perm()), t.Close())
-	if err != nil {
-		os.Remove(t.Name())
-		return "", err
-	}
-	return t.Name(), nil
+	return errors.Join(over(r.name, r.Old), os.Truncate(r.name, int64(len(r.Old))))
 }
 
-// relative is name relative to dir with slashes, or name itself when it is not below dir.
-func relative(dir, name string) string {
-	rel, err := filepath.Rel(dir, name)
-	if err != nil || strings.HasPrefix(rel, "..") {
-		return filepath.ToSlash(name)
+// over writes data over the beginning of a file without giving up a block of it.
+func over(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
 	}
-	return filepath.ToSlash(rel)
+	_, err = f.WriteAt(data, 0)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// clean removes what stands beside the file.
+func (r *replacement) clean() {
+	if r.staged {
+		os.Remove(r.temp)
+	}
+	if r.backed {
+		os.Remove(r.backup)
+	}
 }

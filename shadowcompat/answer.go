@@ -2,6 +2,7 @@ package shadowcompat
 
 import (
 	"encoding/json"
+	"runtime/debug"
 	"strconv"
 
 	"github.com/portage-iot/awsiot/internal/topic"
@@ -130,7 +131,7 @@ func guard(cb ShadowCallback, payload, status, token string) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			logger().Error("panic in callback", "status", status, "token", token, "panic", p)
+			logger().Error("panic in callback", "status", status, "token", token, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
 	cb(payload, status, token)

@@ -3,9 +3,11 @@ package shadowcompat
 import (
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"weak"
 
 	"github.com/portage-iot/awsiot/v1compat"
 )
@@ -26,7 +28,7 @@ type AWSIoTMQTTShadowClient struct {
 	OnOffline func()
 
 	mqtt *v1compat.AWSIoTMQTTClient
-	hub  hub
+	hub  *hub
 }
 
 // NewAWSIoTMQTTShadowClient is v1's AWSIoTMQTTShadowClient(clientID, ...). Its
@@ -42,25 +44,23 @@ func NewAWSIoTMQTTShadowClient(clientID string, opts ...v1compat.ClientOption) *
 }
 
 // NewAWSIoTMQTTShadowClientWith is v1's constructor with awsIoTMQTTClient: it
-// uses a connection that is there, and leaves its configuration alone. Make one
-// shadow client per connection: handlers of one thing share their subscriptions
-// within a shadow client only.
+// uses a connection that is there, and leaves its configuration alone. Handlers of
+// one thing share their subscriptions, also those of several shadow clients on one
+// connection (which took each other's answers away in v1).
 //
 // Deprecated: use iotshadow.Client on an awsiot.Client.
 func NewAWSIoTMQTTShadowClientWith(mqtt *v1compat.AWSIoTMQTTClient) *AWSIoTMQTTShadowClient {
 	if mqtt == nil {
 		mqtt = v1compat.FromV2(nil) // whose Connect says what is wrong
 	}
-	c := &AWSIoTMQTTShadowClient{mqtt: mqtt}
-	c.hub.init(mqtt)
-	return c
+	return &AWSIoTMQTTShadowClient{mqtt: mqtt, hub: hubs.of(mqtt)}
 }
 
 // Connect is v1's connect; see v1compat.AWSIoTMQTTClient.Connect.
 //
 // Deprecated: use awsiot.Client.StartAndWait.
 func (c *AWSIoTMQTTShadowClient) Connect(keepAliveSeconds ...int) error {
-	c.mqtt.OnOnline, c.mqtt.OnOffline = c.OnOnline, c.OnOffline
+	c.mqtt.SetHooks(c.OnOnline, c.OnOffline)
 	return c.mqtt.Connect(keepAliveSeconds...)
 }
 
@@ -84,7 +84,7 @@ func (c *AWSIoTMQTTShadowClient) GetMQTTConnection() *v1compat.AWSIoTMQTTClient 
 // Deprecated: use iotshadow.Client.
 func (c *AWSIoTMQTTShadowClient) CreateShadowHandlerWithName(shadowName string, isPersistentSubscribe bool) *ShadowHandler {
 	h := &ShadowHandler{
-		hub:        &c.hub,
+		hub:        c.hub,
 		name:       shadowName,
 		persistent: isPersistentSubscribe,
 		quirks:     c.mqtt.Quirks(),
@@ -181,7 +181,44 @@ func (c *AWSIoTMQTTShadowClient) EnableMetricsCollection() { c.mqtt.EnableMetric
 // Deprecated: use awsiot.ClientOptions.DisableMetrics.
 func (c *AWSIoTMQTTShadowClient) DisableMetricsCollection() { c.mqtt.DisableMetricsCollection() }
 
-// hub is the subscriptions of one shadow client. v1 kept one callback per filter,
+// registry knows the hub of every connection that has one, and keeps neither alive:
+// a hub that something is subscribed through is held by the connection.
+type registry struct {
+	mu sync.Mutex
+	by map[weak.Pointer[v1compat.AWSIoTMQTTClient]]weak.Pointer[hub]
+}
+
+var hubs = registry{by: map[weak.Pointer[v1compat.AWSIoTMQTTClient]]weak.Pointer[hub]{}}
+
+// of returns the hub of a connection, made if need be.
+func (r *registry) of(mqtt *v1compat.AWSIoTMQTTClient) *hub {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := weak.Make(mqtt)
+	known, ok := r.by[key]
+	if b := known.Value(); b != nil {
+		return b
+	}
+	b := &hub{mqtt: mqtt, topics: map[string][]*ShadowHandler{}, turn: make(chan struct{}, 1)}
+	r.by[key] = weak.Make(b)
+	if !ok {
+		runtime.AddCleanup(mqtt, func(key weak.Pointer[v1compat.AWSIoTMQTTClient]) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			delete(r.by, key)
+		}, key)
+	}
+	return b
+}
+
+// len is how many connections are known.
+func (r *registry) len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.by)
+}
+
+// hub is the subscriptions of one connection. v1 kept one callback per filter,
 // so that two handlers of one thing took each other's messages away; here a
 // filter hands them to every handler that holds it.
 type hub struct {
@@ -194,10 +231,6 @@ type hub struct {
 
 	mu     sync.Mutex
 	topics map[string][]*ShadowHandler // who holds a topic, in the order of subscribing
-}
-
-func (b *hub) init(mqtt *v1compat.AWSIoTMQTTClient) {
-	b.mqtt, b.topics, b.turn = mqtt, map[string][]*ShadowHandler{}, make(chan struct{}, 1)
 }
 
 // take waits for the turn; the result gives it back.

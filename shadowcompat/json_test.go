@@ -2,9 +2,11 @@ package shadowcompat
 
 import (
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/portage-iot/awsiot/v1compat"
 )
@@ -29,8 +31,8 @@ func TestWithToken(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := withToken(tt.in, "T")
-			if err != nil || got != tt.want {
-				t.Errorf("got %s, %v\nwant %s", got, err, tt.want)
+			if assert.NoError(t, err) {
+				assert.Equal(t, tt.want, got)
 			}
 		})
 	}
@@ -39,14 +41,17 @@ func TestWithToken(t *testing.T) {
 func TestWithTokenErrors(t *testing.T) {
 	for _, in := range []string{"", "{bad", "{", `{"a":}`, `{} x`, `{'a':1}`, "not json", strings.Repeat("[", 20000)} {
 		var ve *v1compat.ValueError
-		if _, err := withToken(in, "T"); !errors.As(err, &ve) || ve.Message != "Invalid JSON file." || ve.Err == nil {
-			t.Errorf("%.20q: %v", in, err)
+		_, err := withToken(in, "T")
+		if assert.ErrorAs(t, err, &ve, in) {
+			assert.Equal(t, "Invalid JSON file.", ve.Message)
+			assert.Error(t, ve.Err)
 		}
 	}
 	for in, kind := range map[string]string{"[1]": "an array", `"x"`: "a string", "1": "a number", "true": "a boolean", "null": "null"} {
 		var te *v1compat.TypeError
-		if _, err := withToken(in, "T"); !errors.As(err, &te) || !strings.Contains(err.Error(), "it is "+kind) {
-			t.Errorf("%s: %v", in, err)
+		_, err := withToken(in, "T")
+		if assert.ErrorAs(t, err, &te, in) {
+			assert.Contains(t, err.Error(), "it is "+kind)
 		}
 	}
 }
@@ -63,28 +68,22 @@ func FuzzWithToken(f *testing.F) {
 			return
 		}
 		for i := range len(out) {
-			if out[i] < ' ' || out[i] > '~' {
-				t.Fatalf("%q", out)
-			}
+			require.GreaterOrEqual(t, out[i], byte(' '))
+			require.LessOrEqual(t, out[i], byte('~'))
 		}
 		var a, b map[string]any
 		if err := json.Unmarshal([]byte(in), &a); err != nil {
 			return // a number that no float holds
 		}
-		if err := json.Unmarshal([]byte(out), &b); err != nil {
-			t.Fatalf("%q: %v", out, err)
-		}
-		if a == nil {
-			t.Fatalf("accepted %q", in)
-		}
+		require.NoError(t, json.Unmarshal([]byte(out), &b))
+		require.NotNil(t, a, "accepted")
 		a["clientToken"] = "T"
 		x, _ := json.Marshal(a)
 		y, _ := json.Marshal(b)
-		if string(x) != string(y) {
-			t.Errorf("%q became %q", in, out)
-		}
-		if again, err := withToken(out, "T"); err != nil || again != out {
-			t.Errorf("%q became %q, %v", out, again, err)
+		assert.Equal(t, string(y), string(x), "%q became %q", in, out)
+		again, err := withToken(out, "T")
+		if assert.NoError(t, err, "%q became %q, %v", out, again, err) {
+			assert.Equal(t, out, again, "%q became %q, %v", out, again, err)
 		}
 	})
 }
@@ -93,9 +92,10 @@ func TestNewToken(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
 		token := newToken()
-		if len(token) != 36 || token[14] != '4' || !strings.ContainsRune("89ab", rune(token[19])) || seen[token] {
-			t.Fatal(token)
-		}
+		require.Len(t, token, 36)
+		require.Equal(t, byte('4'), token[14])
+		require.True(t, strings.ContainsRune("89ab", rune(token[19])))
+		require.False(t, seen[token])
 		seen[token] = true
 	}
 }
@@ -117,8 +117,7 @@ func TestParse(t *testing.T) {
 		{`not json`, "", 0, false},
 	} {
 		got, ok := parse([]byte(tt.in))
-		if ok != tt.ok || ok && (got.token != tt.token || got.version != tt.version) {
-			t.Errorf("%s: %+v, %v", tt.in, got, ok)
-		}
+		assert.Equal(t, tt.ok, ok, tt.in)
+		assert.False(t, ok && (got.token != tt.token || got.version != tt.version))
 	}
 }

@@ -1,100 +1,34 @@
 package shadowcompat_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"go.uber.org/goleak"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
 
 	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/shadowcompat"
 	"github.com/portage-iot/awsiot/v1compat"
 )
 
-func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler))
-	code := m.Run()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
-}
-
-const patience = 10 * time.Second
-
-// events records callbacks.
-type events struct {
-	mu   sync.Mutex
-	list []string
-	wake chan struct{}
-}
-
-func newEvents() *events { return &events{wake: make(chan struct{}, 1)} }
-
-func (e *events) add(format string, args ...any) {
-	e.mu.Lock()
-	e.list = append(e.list, fmt.Sprintf(format, args...))
-	e.mu.Unlock()
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
-}
-
-// wait waits for n events and returns them.
-func (e *events) wait(t *testing.T, n int) []string {
-	t.Helper()
-	late := time.After(patience)
-	for {
-		e.mu.Lock()
-		got := slices.Clone(e.list)
-		e.mu.Unlock()
-		if len(got) >= n {
-			return got
-		}
-		select {
-		case <-e.wake:
-		case <-late:
-			t.Fatalf("only %d of %d events: %q", len(got), n, got)
-		}
-	}
-}
+func TestMain(m *testing.M) { os.Exit(facadetest.Main(m, v1compat.SetLogger)) }
 
 // cb returns a callback that records name, status and payload without what
 // changes from run to run.
-func (e *events) cb(name string) shadowcompat.ShadowCallback {
-	return func(payload, status, token string) { e.add("%s %s %s", name, status, normal(payload)) }
+func cb(e *facadetest.Events, name string) shadowcompat.ShadowCallback {
+	return func(payload, status, token string) { e.Add("%s %s %s", name, status, normal(payload)) }
 }
 
 var changing = regexp.MustCompile(`"(clientToken|timestamp)":( ?)("[^"]*"|\d+)`)
 
 func normal(payload string) string { return changing.ReplaceAllString(payload, `"$1":${2}X`) }
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func equal(t *testing.T, what string, got, want []string) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("%s:\n got %s\nwant %s", what, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
-	}
-}
 
 func connected(t *testing.T, srv *iotlocal.Server, opts ...v1compat.ClientOption) *shadowcompat.AWSIoTMQTTShadowClient {
 	t.Helper()
@@ -107,88 +41,57 @@ func connected(t *testing.T, srv *iotlocal.Server, opts ...v1compat.ClientOption
 		core.Close()
 		<-core.Done()
 	})
-	must(t, c.Connect())
+	require.NoError(t, c.Connect())
 	return c
 }
 
-// sent returns what the client has sent, once it is n packets.
-func sent(t *testing.T, srv *iotlocal.Server, n int) []string {
-	t.Helper()
-	var got []string
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	err := srv.Recorder().Wait(ctx, func(ps []iotlocal.Packet) bool {
-		got = got[:0]
-		for _, p := range ps {
-			if p.Dir != iotlocal.ClientToServer || p.ClientID != "shadow" {
-				continue
-			}
-			topic := strings.TrimPrefix(p.Topic, "$aws/things/Bot/shadow/")
-			switch p.Type {
-			case iotlocal.PUBLISH:
-				got = append(got, fmt.Sprintf("PUBLISH %s %d %s", topic, p.QoS, normal(string(p.Payload))))
-			case iotlocal.SUBSCRIBE:
-				got = append(got, fmt.Sprintf("SUBSCRIBE %s %d", strings.TrimPrefix(p.Filters[0].Filter, "$aws/things/Bot/shadow/"), p.Filters[0].QoS))
-			case iotlocal.UNSUBSCRIBE:
-				got = append(got, "UNSUBSCRIBE "+strings.TrimPrefix(p.Filters[0].Filter, "$aws/things/Bot/shadow/"))
-			case iotlocal.CONNECT, iotlocal.DISCONNECT:
-				got = append(got, p.Type.String())
-			}
-		}
-		return len(got) >= n
-	})
-	if err != nil {
-		t.Fatalf("%v: %q", err, got)
-	}
-	return slices.Clone(got)
+// wire is what the client has sent, in the words of the shadow service.
+func wire(srv *iotlocal.Server) facadetest.Wire {
+	return facadetest.Wire{Server: srv, ClientID: "shadow", Prefix: "$aws/things/Bot/shadow/", Payload: normal}
 }
 
 func inject(t *testing.T, srv *iotlocal.Server, topic, payload string) {
 	t.Helper()
-	if _, err := srv.Publish(iotlocal.Message{Topic: "$aws/things/Bot/shadow/" + topic, Payload: []byte(payload)}); err != nil {
-		t.Fatal(err)
-	}
+	_, err := srv.Publish(iotlocal.Message{Topic: "$aws/things/Bot/shadow/" + topic, Payload: []byte(payload)})
+	require.NoError(t, err)
 }
 
 // v1's transcripts shadow_persistent_accepted and _rejected.
 func TestPersistent(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})
 	h := connected(t, srv).CreateShadowHandlerWithName("Bot", true)
-	ev := newEvents()
+	ev := facadetest.NewEvents()
 	call := func(token string, err error) {
 		t.Helper()
-		must(t, err)
-		if len(token) != 36 {
-			t.Errorf("token %q", token)
-		}
+		require.NoError(t, err)
+		assert.Len(t, token, 36, "token")
 	}
 	for round := range 2 {
 		n := round * 4
-		call(h.ShadowGet(ev.cb("get"), 5)) // rejected: there is no document
-		ev.wait(t, n+1)
-		call(h.ShadowUpdate(`{"state":{"reported":{"t":1}}}`, ev.cb("update"), 5))
-		ev.wait(t, n+2)
-		call(h.ShadowGet(ev.cb("get"), 5))
-		ev.wait(t, n+3)
-		call(h.ShadowDelete(ev.cb("delete"), 5))
-		ev.wait(t, n+4)
+		call(h.ShadowGet(cb(ev, "get"), 5)) // rejected: there is no document
+		ev.Wait(t, n+1)
+		call(h.ShadowUpdate(`{"state":{"reported":{"t":1}}}`, cb(ev, "update"), 5))
+		ev.Wait(t, n+2)
+		call(h.ShadowGet(cb(ev, "get"), 5))
+		ev.Wait(t, n+3)
+		call(h.ShadowDelete(cb(ev, "delete"), 5))
+		ev.Wait(t, n+4)
 	}
-	got := ev.wait(t, 8)
+	got := ev.Wait(t, 8)
 	for i, want := range []string{"get rejected ", "update accepted ", "get accepted ", "delete accepted "} {
 		for _, j := range []int{i, i + 4} {
-			if !strings.HasPrefix(got[j], want) || !strings.Contains(got[j], `"clientToken":X`) {
-				t.Errorf("answer %d: %q, want %q", j, got[j], want)
-			}
+			assert.True(t, strings.HasPrefix(got[j], want), "answer")
+			assert.Contains(t, got[j], `"clientToken":X`, "answer")
 		}
 	}
-	equal(t, "packets", sent(t, srv, 15), []string{"CONNECT",
+	assert.Equal(t, []string{"CONNECT",
 		"SUBSCRIBE get/accepted 0", "SUBSCRIBE get/rejected 0", `PUBLISH get 0 {"clientToken": X}`,
 		"SUBSCRIBE update/accepted 0", "SUBSCRIBE update/rejected 0", `PUBLISH update 0 {"state": {"reported": {"t": 1}}, "clientToken": X}`,
 		`PUBLISH get 0 {"clientToken": X}`,
 		"SUBSCRIBE delete/accepted 0", "SUBSCRIBE delete/rejected 0", `PUBLISH delete 0 {"clientToken": X}`,
 		`PUBLISH get 0 {"clientToken": X}`, `PUBLISH update 0 {"state": {"reported": {"t": 1}}, "clientToken": X}`,
 		`PUBLISH get 0 {"clientToken": X}`, `PUBLISH delete 0 {"clientToken": X}`,
-	})
+	}, wire(srv).Sent(t, 15), "packets")
 }
 
 // v1's transcripts shadow_nonpersistent_accepted and _rejected: subscribed before
@@ -196,15 +99,15 @@ func TestPersistent(t *testing.T) {
 func TestNonPersistent(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})
 	h := connected(t, srv).CreateShadowHandlerWithName("Bot", false)
-	ev := newEvents()
+	ev := facadetest.NewEvents()
 	one := []string{"SUBSCRIBE get/accepted 0", "SUBSCRIBE get/rejected 0", `PUBLISH get 0 {"clientToken": X}`, "UNSUBSCRIBE get/accepted", "UNSUBSCRIBE get/rejected"}
 	for i := range 2 {
-		_, err := h.ShadowGet(ev.cb("get"), 5)
-		must(t, err)
-		ev.wait(t, i+1)
-		sent(t, srv, 1+5*(i+1))
+		_, err := h.ShadowGet(cb(ev, "get"), 5)
+		require.NoError(t, err)
+		ev.Wait(t, i+1)
+		wire(srv).Sent(t, 1+5*(i+1))
 	}
-	equal(t, "packets", sent(t, srv, 11), slices.Concat([]string{"CONNECT"}, one, one))
+	assert.Equal(t, slices.Concat([]string{"CONNECT"}, one, one), wire(srv).Sent(t, 11), "packets")
 }
 
 // v1's transcript shadow_nonpersistent_timeout: unsubscribed first, then the
@@ -216,36 +119,31 @@ func TestTimeout(t *testing.T) {
 			srv := iotlocal.StartT(t, iotlocal.Options{})
 			h := connected(t, srv).CreateShadowHandlerWithName("Bot", persistent)
 			_, err := srv.Faults().Add(iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Times: 1, Action: iotlocal.Drop})
-			must(t, err)
-			ev := newEvents()
+			require.NoError(t, err)
+			ev := facadetest.NewEvents()
 			var token string
 			tokens := make(chan string, 1)
 			token, err = h.ShadowGet(func(payload, status, got string) {
-				seen := len(sent(t, srv, 4))
-				ev.add("%s %s %d", payload, status, seen)
+				seen := len(wire(srv).Sent(t, 4))
+				ev.Add("%s %s %d", payload, status, seen)
 				tokens <- got
-				if _, err := h.ShadowGet(ev.cb("again"), 5); err != nil {
-					ev.add("%v", err)
+				if _, err := h.ShadowGet(cb(ev, "again"), 5); err != nil {
+					ev.Add("%v", err)
 				}
 			}, 0.05)
-			must(t, err)
-			if got := <-tokens; got != token {
-				t.Errorf("token %q, want %q", got, token)
-			}
+			require.NoError(t, err)
+			assert.Equal(t, token, <-tokens, "token")
 			want := "REQUEST TIME OUT timeout 6" // CONNECT, 2 SUBSCRIBE, PUBLISH, 2 UNSUBSCRIBE
 			if persistent {
 				want = "REQUEST TIME OUT timeout 4"
 			}
-			got := ev.wait(t, 2)
-			if got[0] != want || !strings.HasPrefix(got[1], "again rejected ") {
-				t.Errorf("got %q, want %q", got, want)
-			}
+			got := ev.Wait(t, 2)
+			assert.Equal(t, want, got[0])
+			assert.True(t, strings.HasPrefix(got[1], "again rejected "))
 			inject(t, srv, "get/accepted", fmt.Sprintf(`{"clientToken":%q,"version":1}`, token))
-			_, err = h.ShadowGet(ev.cb("last"), 5)
-			must(t, err)
-			if got := ev.wait(t, 3); !strings.HasPrefix(got[2], "last rejected ") {
-				t.Errorf("after a late answer: %q", got)
-			}
+			_, err = h.ShadowGet(cb(ev, "last"), 5)
+			require.NoError(t, err)
+			assert.True(t, strings.HasPrefix(ev.Wait(t, 3)[2], "last rejected "), "after a late answer")
 		})
 	}
 }
@@ -255,12 +153,12 @@ func TestForeignAnswers(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})
 	h := connected(t, srv).CreateShadowHandlerWithName("Bot", true)
 	_, err := srv.Faults().Add(iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Action: iotlocal.Drop})
-	must(t, err)
-	ev := newEvents()
-	token, err := h.ShadowGet(ev.cb("get"), 5)
-	must(t, err)
-	_, err = h.ShadowUpdate("{}", ev.cb("update"), 5)
-	must(t, err)
+	require.NoError(t, err)
+	ev := facadetest.NewEvents()
+	token, err := h.ShadowGet(cb(ev, "get"), 5)
+	require.NoError(t, err)
+	_, err = h.ShadowUpdate("{}", cb(ev, "update"), 5)
+	require.NoError(t, err)
 	for _, payload := range []string{`{"state":{},"version":3,"clientToken":"someone-else"}`, `{"state":{},"version":4}`, `not json`, `[]`, ``} {
 		inject(t, srv, "get/accepted", payload)
 	}
@@ -268,7 +166,7 @@ func TestForeignAnswers(t *testing.T) {
 	inject(t, srv, "update/accepted", fmt.Sprintf(`{"clientToken":%q}`, token))
 	inject(t, srv, "get/rejected", fmt.Sprintf(`{"code":404,"clientToken":%q}`, token))
 	inject(t, srv, "get/accepted", fmt.Sprintf(`{"clientToken":%q}`, token))
-	equal(t, "events", ev.wait(t, 1), []string{`get rejected {"code":404,"clientToken":X}`})
+	assert.Equal(t, []string{`get rejected {"code":404,"clientToken":X}`}, ev.Wait(t, 1), "events")
 }
 
 // One callback per action: the last one registered gets the answers of both, as
@@ -278,20 +176,20 @@ func TestConcurrentUpdates(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})
 	h := connected(t, srv).CreateShadowHandlerWithName("Bot", false)
 	_, err := srv.Faults().Add(iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Action: iotlocal.Drop})
-	must(t, err)
-	ev := newEvents()
-	first, err := h.ShadowUpdate(`{"n":1}`, ev.cb("first"), 5)
-	must(t, err)
-	second, err := h.ShadowUpdate(`{"n":2}`, ev.cb("second"), 5)
-	must(t, err)
+	require.NoError(t, err)
+	ev := facadetest.NewEvents()
+	first, err := h.ShadowUpdate(`{"n":1}`, cb(ev, "first"), 5)
+	require.NoError(t, err)
+	second, err := h.ShadowUpdate(`{"n":2}`, cb(ev, "second"), 5)
+	require.NoError(t, err)
 	inject(t, srv, "update/accepted", fmt.Sprintf(`{"n":2,"clientToken":%q}`, second))
-	ev.wait(t, 1)
+	ev.Wait(t, 1)
 	inject(t, srv, "update/accepted", fmt.Sprintf(`{"n":1,"clientToken":%q}`, first))
-	equal(t, "events", ev.wait(t, 2), []string{`second accepted {"n":2,"clientToken":X}`, `second accepted {"n":1,"clientToken":X}`})
-	equal(t, "packets", sent(t, srv, 9), []string{"CONNECT",
+	assert.Equal(t, []string{`second accepted {"n":2,"clientToken":X}`, `second accepted {"n":1,"clientToken":X}`}, ev.Wait(t, 2), "events")
+	assert.Equal(t, []string{"CONNECT",
 		"SUBSCRIBE update/accepted 0", "SUBSCRIBE update/rejected 0", `PUBLISH update 0 {"n": 1, "clientToken": X}`,
 		"SUBSCRIBE update/accepted 0", "SUBSCRIBE update/rejected 0", `PUBLISH update 0 {"n": 2, "clientToken": X}`,
-		"UNSUBSCRIBE update/accepted", "UNSUBSCRIBE update/rejected"})
+		"UNSUBSCRIBE update/accepted", "UNSUBSCRIBE update/rejected"}, wire(srv).Sent(t, 9), "packets")
 }
 
 // v1's transcript shadow_delta, with the version rule.
@@ -299,29 +197,25 @@ func TestDelta(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})
 	c := connected(t, srv)
 	h := c.CreateShadowHandlerWithName("Bot", true)
-	ev := newEvents()
-	must(t, h.ShadowRegisterDeltaCallback(func(payload, status, token string) {
-		if token != "" {
-			t.Errorf("token %q", token)
-		}
-		ev.add("%s %s", status, payload)
+	ev := facadetest.NewEvents()
+	require.NoError(t, h.ShadowRegisterDeltaCallback(func(payload, status, token string) {
+		assert.Empty(t, token, "token")
+		ev.Add("%s %s", status, payload)
 	}))
 	for _, payload := range []string{`{"version":5}`, `{"version":6}`, `{"version":6}`, `{"version":4}`, `{"state":{}}`, `no json`, `{"version":7}`} {
 		inject(t, srv, "update/delta", payload)
 	}
-	equal(t, "deltas", ev.wait(t, 3), []string{`delta/Bot {"version":5}`, `delta/Bot {"version":6}`, `delta/Bot {"version":7}`})
-	must(t, h.ShadowUnregisterDeltaCallback())
+	assert.Equal(t, []string{`delta/Bot {"version":5}`, `delta/Bot {"version":6}`, `delta/Bot {"version":7}`}, ev.Wait(t, 3), "deltas")
+	require.NoError(t, h.ShadowUnregisterDeltaCallback())
 	inject(t, srv, "update/delta", `{"version":8}`)
 	var ke *v1compat.KeyError
-	if err := h.ShadowUnregisterDeltaCallback(); !errors.As(err, &ke) || ke.Key != "delta" {
-		t.Errorf("second unregister: %v", err)
+	if assert.ErrorAs(t, h.ShadowUnregisterDeltaCallback(), &ke, "second unregister") {
+		assert.Equal(t, "delta", ke.Key, "second unregister")
 	}
-	must(t, h.ShadowRegisterDeltaCallback(nil))
+	require.NoError(t, h.ShadowRegisterDeltaCallback(nil))
 	inject(t, srv, "update/delta", `{"version":9}`)
-	equal(t, "packets", sent(t, srv, 4), []string{"CONNECT", "SUBSCRIBE update/delta 0", "UNSUBSCRIBE update/delta", "SUBSCRIBE update/delta 0"})
-	if n := len(ev.wait(t, 3)); n != 3 {
-		t.Errorf("%d deltas", n)
-	}
+	assert.Equal(t, []string{"CONNECT", "SUBSCRIBE update/delta 0", "UNSUBSCRIBE update/delta", "SUBSCRIBE update/delta 0"}, wire(srv).Sent(t, 4), "packets")
+	assert.Equal(t, 3, len(ev.Wait(t, 3)))
 }
 
 // The version rule of accepted answers, by default and with its quirks: what of
@@ -340,10 +234,10 @@ func TestVersionRule(t *testing.T) {
 			srv := iotlocal.StartT(t, iotlocal.Options{})
 			h := connected(t, srv, v1compat.WithQuirks(tt.quirks)).CreateShadowHandlerWithName("Bot", true)
 			_, err := srv.Faults().Add(iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Action: iotlocal.Drop})
-			must(t, err)
-			deltas, answers := newEvents(), newEvents()
-			must(t, h.ShadowRegisterDeltaCallback(func(payload, _, _ string) {
-				deltas.add("%s", strings.Trim(payload, `{"version:}`))
+			require.NoError(t, err)
+			deltas, answers := facadetest.NewEvents(), facadetest.NewEvents()
+			require.NoError(t, h.ShadowRegisterDeltaCallback(func(payload, _, _ string) {
+				deltas.Add("%s", strings.Trim(payload, `{"version:}`))
 			}))
 			n := 0
 			answer := func(action string, version int) {
@@ -352,16 +246,16 @@ func TestVersionRule(t *testing.T) {
 				var err error
 				switch action {
 				case "get":
-					token, err = h.ShadowGet(answers.cb("get"), 5)
+					token, err = h.ShadowGet(cb(answers, "get"), 5)
 				case "update":
-					token, err = h.ShadowUpdate("{}", answers.cb("update"), 5)
+					token, err = h.ShadowUpdate("{}", cb(answers, "update"), 5)
 				default:
-					token, err = h.ShadowDelete(answers.cb("delete"), 5)
+					token, err = h.ShadowDelete(cb(answers, "delete"), 5)
 				}
-				must(t, err)
+				require.NoError(t, err)
 				inject(t, srv, action+"/accepted", fmt.Sprintf(`{"version":%d,"clientToken":%q}`, version, token))
 				n++
-				answers.wait(t, n)
+				answers.Wait(t, n)
 			}
 			delta := func(version int) { inject(t, srv, "update/delta", fmt.Sprintf(`{"version":%d}`, version)) }
 			delta(9)
@@ -378,7 +272,7 @@ func TestVersionRule(t *testing.T) {
 			answer("delete", 11)
 			delta(3)
 			want := strings.Fields(tt.want)
-			equal(t, "deltas", deltas.wait(t, len(want)), want)
+			assert.Equal(t, want, deltas.Wait(t, len(want)), "deltas")
 		})
 	}
 }
@@ -388,58 +282,53 @@ func TestTwoHandlers(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})
 	c := connected(t, srv)
 	a, b := c.CreateShadowHandlerWithName("Bot", true), c.CreateShadowHandlerWithName("Bot", false)
-	ev := newEvents()
-	must(t, a.ShadowRegisterDeltaCallback(ev.cb("a")))
-	must(t, b.ShadowRegisterDeltaCallback(ev.cb("b")))
+	ev := facadetest.NewEvents()
+	require.NoError(t, a.ShadowRegisterDeltaCallback(cb(ev, "a")))
+	require.NoError(t, b.ShadowRegisterDeltaCallback(cb(ev, "b")))
 	inject(t, srv, "update/delta", `{"version":1}`)
-	got := ev.wait(t, 2)
+	got := ev.Wait(t, 2)
 	slices.Sort(got)
-	equal(t, "deltas", got, []string{`a delta/Bot {"version":1}`, `b delta/Bot {"version":1}`})
-	must(t, b.ShadowUnregisterDeltaCallback()) // a still holds the topic
+	assert.Equal(t, []string{`a delta/Bot {"version":1}`, `b delta/Bot {"version":1}`}, got, "deltas")
+	require.NoError(t, b.ShadowUnregisterDeltaCallback()) // a still holds the topic
 	inject(t, srv, "update/delta", `{"version":2}`)
-	if got := ev.wait(t, 3); got[2] != `a delta/Bot {"version":2}` {
-		t.Errorf("%q", got)
-	}
-	_, err := a.ShadowUpdate(`{"state":{"reported":{"x":1}}}`, ev.cb("a"), 5)
-	must(t, err)
-	_, err = b.ShadowUpdate(`{"state":{"reported":{"x":2}}}`, ev.cb("b"), 5)
-	must(t, err)
-	got = ev.wait(t, 5)[3:]
+	assert.Equal(t, `a delta/Bot {"version":2}`, ev.Wait(t, 3)[2])
+	_, err := a.ShadowUpdate(`{"state":{"reported":{"x":1}}}`, cb(ev, "a"), 5)
+	require.NoError(t, err)
+	_, err = b.ShadowUpdate(`{"state":{"reported":{"x":2}}}`, cb(ev, "b"), 5)
+	require.NoError(t, err)
+	got = ev.Wait(t, 5)[3:]
 	slices.Sort(got)
-	if !strings.HasPrefix(got[0], "a accepted") || !strings.HasPrefix(got[1], "b accepted") {
-		t.Errorf("%q", got)
-	}
-	must(t, a.ShadowUnregisterDeltaCallback())
-	packets := sent(t, srv, 10)
-	if n := len(packets); packets[n-1] != "UNSUBSCRIBE update/delta" || slices.Index(packets, "UNSUBSCRIBE update/delta") != n-1 {
-		t.Errorf("%q", packets)
-	}
-	if slices.Contains(packets, "UNSUBSCRIBE update/accepted") {
-		t.Errorf("b unsubscribed what a holds: %q", packets)
-	}
+	assert.True(t, strings.HasPrefix(got[0], "a accepted"))
+	assert.True(t, strings.HasPrefix(got[1], "b accepted"))
+	require.NoError(t, a.ShadowUnregisterDeltaCallback())
+	packets := wire(srv).Sent(t, 10)
+	n := len(packets)
+	assert.Equal(t, "UNSUBSCRIBE update/delta", packets[n-1])
+	assert.Equal(t, n-1, slices.Index(packets, "UNSUBSCRIBE update/delta"))
+	assert.NotContains(t, packets, "UNSUBSCRIBE update/accepted", "b unsubscribed what a holds")
 }
 
 // Requests from callbacks, blocking as they are.
 func TestCallInCallback(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})
 	h := connected(t, srv).CreateShadowHandlerWithName("Bot", false)
-	ev := newEvents()
-	must(t, h.ShadowRegisterDeltaCallback(func(payload, status, _ string) {
+	ev := facadetest.NewEvents()
+	require.NoError(t, h.ShadowRegisterDeltaCallback(func(payload, status, _ string) {
 		answered := make(chan struct{})
 		if _, err := h.ShadowUpdate(`{"state":{"reported":{"a":1}}}`, func(_, status, _ string) {
-			ev.add("reported %s", status)
+			ev.Add("reported %s", status)
 			close(answered)
 		}, 5); err != nil {
-			ev.add("%v", err)
+			ev.Add("%v", err)
 			return
 		}
 		<-answered // a callback may wait for another
-		ev.add("delta done")
+		ev.Add("delta done")
 	}))
 	// From the cloud: an update of this handler would share its one callback for updates with the one above.
 	_, err := srv.Shadow("Bot", "").Update(`{"state":{"desired":{"a":1}}}`)
-	must(t, err)
-	equal(t, "events", ev.wait(t, 2), []string{"reported accepted", "delta done"})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"reported accepted", "delta done"}, ev.Wait(t, 2), "events")
 }
 
 // Errors of the calls; the queue is off by default. A failed request leaves
@@ -447,73 +336,65 @@ func TestCallInCallback(t *testing.T) {
 func TestErrors(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})
 	c := connected(t, srv)
-	must(t, c.Disconnect())
+	require.NoError(t, c.Disconnect())
 	h := c.CreateShadowHandlerWithName("Bot", false)
 	var sd *v1compat.SubscribeQueueDisabledError
-	if token, err := h.ShadowGet(nil, 1); token != "" || !errors.As(err, &sd) {
-		t.Errorf("get: %q, %v", token, err)
-	}
-	if err := h.ShadowRegisterDeltaCallback(func(string, string, string) {}); !errors.As(err, &sd) {
-		t.Errorf("delta: %v", err)
-	}
+	token, err := h.ShadowGet(nil, 1)
+	assert.Empty(t, token, "get")
+	assert.ErrorAs(t, err, &sd, "get")
+	assert.ErrorAs(t, h.ShadowRegisterDeltaCallback(func(string, string, string) {}), &sd, "delta")
 	var ke *v1compat.KeyError
-	if err := h.ShadowUnregisterDeltaCallback(); !errors.As(err, &ke) {
-		t.Errorf("unregister after a failed register: %v", err)
-	}
+	assert.ErrorAs(t, h.ShadowUnregisterDeltaCallback(), &ke, "unregister after a failed register")
 	var ve *v1compat.ValueError
 	var te *v1compat.TypeError
-	if _, err := h.ShadowUpdate("{bad", nil, 1); !errors.As(err, &ve) || ve.Message != "Invalid JSON file." {
-		t.Errorf("bad JSON: %v", err)
+	_, err = h.ShadowUpdate("{bad", nil, 1)
+	if assert.ErrorAs(t, err, &ve, "bad JSON") {
+		assert.Equal(t, "Invalid JSON file.", ve.Message, "bad JSON")
 	}
-	if _, err := h.ShadowUpdate("[1]", nil, 1); !errors.As(err, &te) {
-		t.Errorf("not an object: %v", err)
-	}
-	if _, err := h.ShadowGet(nil, -1); !errors.As(err, &ve) {
-		t.Errorf("negative timeout: %v", err)
-	}
+	_, err = h.ShadowUpdate("[1]", nil, 1)
+	assert.ErrorAs(t, err, &te, "not an object")
+	_, err = h.ShadowGet(nil, -1)
+	assert.ErrorAs(t, err, &ve, "negative timeout")
 	for _, name := range []string{"", "a/b", "a+", "#"} {
 		bad := c.CreateShadowHandlerWithName(name, true)
 		_, err1 := bad.ShadowGet(nil, 1)
 		for i, err := range []error{err1, bad.ShadowRegisterDeltaCallback(nil), bad.ShadowUnregisterDeltaCallback()} {
-			if !errors.As(err, &ve) || ve.Message != "Invalid topic." {
-				t.Errorf("name %q, call %d: %v", name, i, err)
+			if assert.ErrorAs(t, err, &ve, "name %q, call %d: %v", name, i, err) {
+				assert.Equal(t, "Invalid topic.", ve.Message, "name %q, call %d: %v", name, i, err)
 			}
 		}
 	}
-	must(t, c.Connect())
-	ev := newEvents()
-	_, err := h.ShadowGet(ev.cb("get"), 5)
-	must(t, err)
-	ev.wait(t, 1)
-	equal(t, "packets", sent(t, srv, 8), []string{"CONNECT", "DISCONNECT", "CONNECT", "SUBSCRIBE get/accepted 0", "SUBSCRIBE get/rejected 0",
-		`PUBLISH get 0 {"clientToken": X}`, "UNSUBSCRIBE get/accepted", "UNSUBSCRIBE get/rejected"})
+	require.NoError(t, c.Connect())
+	ev := facadetest.NewEvents()
+	_, err = h.ShadowGet(cb(ev, "get"), 5)
+	require.NoError(t, err)
+	ev.Wait(t, 1)
+	assert.Equal(t, []string{"CONNECT", "DISCONNECT", "CONNECT", "SUBSCRIBE get/accepted 0", "SUBSCRIBE get/rejected 0",
+		`PUBLISH get 0 {"clientToken": X}`, "UNSUBSCRIBE get/accepted", "UNSUBSCRIBE get/rejected"}, wire(srv).Sent(t, 8), "packets")
 
 	// A persistent handler that has subscribed fails at the publish.
 	p := c.CreateShadowHandlerWithName("Bot", true)
-	_, err = p.ShadowGet(ev.cb("get"), 5)
-	must(t, err)
-	ev.wait(t, 2)
-	must(t, c.Disconnect())
+	_, err = p.ShadowGet(cb(ev, "get"), 5)
+	require.NoError(t, err)
+	ev.Wait(t, 2)
+	require.NoError(t, c.Disconnect())
 	var pd *v1compat.PublishQueueDisabledError
-	if _, err := p.ShadowGet(nil, 1); !errors.As(err, &pd) {
-		t.Errorf("publish: %v", err)
-	}
-	if err := shadowcompat.NewAWSIoTMQTTShadowClientWith(nil).Connect(); !errors.As(err, &te) {
-		t.Errorf("nil connection: %v", err)
-	}
+	_, err = p.ShadowGet(nil, 1)
+	assert.ErrorAs(t, err, &pd, "publish")
+	assert.ErrorAs(t, shadowcompat.NewAWSIoTMQTTShadowClientWith(nil).Connect(), &te, "nil connection")
 }
 
 // The panic of a callback is a log line.
 func TestPanic(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})
 	h := connected(t, srv).CreateShadowHandlerWithName("Bot", true)
-	ev := newEvents()
-	_, err := h.ShadowGet(func(string, string, string) { defer ev.add("panic"); panic("x") }, 5)
-	must(t, err)
-	ev.wait(t, 1)
-	_, err = h.ShadowGet(ev.cb("get"), 5)
-	must(t, err)
-	ev.wait(t, 2)
+	ev := facadetest.NewEvents()
+	_, err := h.ShadowGet(func(string, string, string) { defer ev.Add("panic"); panic("x") }, 5)
+	require.NoError(t, err)
+	ev.Wait(t, 1)
+	_, err = h.ShadowGet(cb(ev, "get"), 5)
+	require.NoError(t, err)
+	ev.Wait(t, 2)
 }
 
 // Persistent subscriptions come back after a reconnect; the hooks are the shadow
@@ -522,32 +403,30 @@ func TestReconnect(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})
 	mqtt := v1compat.NewAWSIoTMQTTClient("shadow")
 	mqtt.ConfigureAutoReconnectBackoffTime(0.01, 0.01, 20)
-	mqtt.OnOnline = func() { t.Error("the hook of the connection") }
+	mqtt.OnOnline = func() { assert.Fail(t, "the hook of the connection") }
 	c := shadowcompat.NewAWSIoTMQTTShadowClientWith(mqtt)
-	if c.GetMQTTConnection() != mqtt {
-		t.Error("GetMQTTConnection")
-	}
+	assert.Same(t, mqtt, c.GetMQTTConnection(), "GetMQTTConnection")
 	c.ConfigureEndpoint(srv.Host(), srv.TCPPort())
-	ev := newEvents()
-	c.OnOnline = func() { ev.add("online") }
-	c.OnOffline = func() { ev.add("offline") }
-	must(t, c.Connect())
+	ev := facadetest.NewEvents()
+	c.OnOnline = func() { ev.Add("online") }
+	c.OnOffline = func() { ev.Add("offline") }
+	require.NoError(t, c.Connect())
 	h := c.CreateShadowHandlerWithName("Bot", true)
-	must(t, h.ShadowRegisterDeltaCallback(ev.cb("delta")))
+	require.NoError(t, h.ShadowRegisterDeltaCallback(cb(ev, "delta")))
 	srv.Faults().Cut("shadow")
-	ev.wait(t, 3)
-	sent(t, srv, 4)
+	ev.Wait(t, 3)
+	wire(srv).Sent(t, 4)
 	inject(t, srv, "update/delta", `{"version":1}`)
-	equal(t, "events", ev.wait(t, 4), []string{"online", "offline", "online", `delta delta/Bot {"version":1}`})
-	must(t, c.Disconnect())
-	must(t, mqtt.V2().Close())
+	assert.Equal(t, []string{"online", "offline", "online", `delta delta/Bot {"version":1}`}, ev.Wait(t, 4), "events")
+	require.NoError(t, c.Disconnect())
+	require.NoError(t, mqtt.V2().Close())
 }
 
 // Everything that is delegated arrives at the connection.
 func TestDelegation(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})
 	thing, err := srv.NewThing("Bot")
-	must(t, err)
+	require.NoError(t, err)
 	c := shadowcompat.NewAWSIoTMQTTShadowClient("shadow")
 	c.ConfigureEndpoint(srv.Host(), srv.TLSPort())
 	c.ConfigureCredentials(srv.CAFile(), thing.KeyFile, thing.CertFile)
@@ -559,16 +438,21 @@ func TestDelegation(t *testing.T) {
 	c.ConfigureUsernamePassword("user", "password")
 	c.EnableMetricsCollection()
 	c.DisableMetricsCollection()
-	must(t, c.Connect(45))
+	require.NoError(t, c.Connect(45))
 	ps := srv.Recorder().Packets()
 	i := slices.IndexFunc(ps, func(p iotlocal.Packet) bool { return p.Connect != nil })
-	if k := ps[i].Connect; k.KeepAlive != 45 || k.Username != "user" || !k.HasPassword || k.Will == nil || k.Will.Topic != "will" || k.Will.Retain {
-		t.Errorf("%+v", k)
+	k := ps[i].Connect
+	assert.Equal(t, uint16(45), k.KeepAlive)
+	assert.Equal(t, "user", k.Username)
+	assert.True(t, k.HasPassword)
+	if assert.NotNil(t, k.Will) {
+		assert.Equal(t, "will", k.Will.Topic)
+		assert.False(t, k.Will.Retain)
 	}
-	must(t, c.Disconnect())
+	require.NoError(t, c.Disconnect())
 	c.ClearLastWill()
 	c.ConfigureSocketFactory(nil)
-	must(t, c.Connect())
-	must(t, c.Disconnect())
-	must(t, c.GetMQTTConnection().V2().Close())
+	require.NoError(t, c.Connect())
+	require.NoError(t, c.Disconnect())
+	require.NoError(t, c.GetMQTTConnection().V2().Close())
 }

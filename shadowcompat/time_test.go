@@ -8,6 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/portage-iot/awsiot/internal/memnet"
 	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/shadowcompat"
@@ -23,16 +26,16 @@ func inBubble(t *testing.T, f func(t *testing.T, srv *iotlocal.Server, c *shadow
 			Dir: t.TempDir(), TLSPort: iotlocal.Off,
 			Listen: func(_, address string) (net.Listener, error) { return nw.Listen(address) },
 		})
-		must(t, err)
+		require.NoError(t, err)
 		c := shadowcompat.NewAWSIoTMQTTShadowClient("shadow", opts...)
 		c.ConfigureEndpoint(srv.Host(), srv.TCPPort())
 		addr := net.JoinHostPort(srv.Host(), strconv.Itoa(srv.TCPPort()))
 		c.ConfigureSocketFactory(func() (net.Conn, error) { return nw.Dial(context.Background(), "tcp", addr) })
-		must(t, c.Connect())
+		require.NoError(t, c.Connect())
 		f(t, srv, c)
-		must(t, c.Disconnect())
-		must(t, c.GetMQTTConnection().V2().Close())
-		must(t, srv.Close())
+		require.NoError(t, c.Disconnect())
+		require.NoError(t, c.GetMQTTConnection().V2().Close())
+		require.NoError(t, srv.Close())
 		synctest.Wait()
 	})
 }
@@ -56,17 +59,13 @@ func TestSubscribeSleep(t *testing.T) {
 					"deletion": func() error { _, err := h.ShadowDelete(nil, 5); return err },
 				} {
 					begin := time.Now()
-					must(t, call())
-					if d := time.Since(begin); d != tt.want {
-						t.Errorf("%s took %v, want %v", name, d, tt.want)
-					}
+					require.NoError(t, call())
+					assert.Equal(t, tt.want, time.Since(begin), name)
 				}
 				begin := time.Now()
 				_, err := h.ShadowGet(nil, 5) // subscribed already
-				must(t, err)
-				if d := time.Since(begin); d != 0 {
-					t.Errorf("the second get took %v", d)
-				}
+				require.NoError(t, err)
+				assert.Equal(t, time.Duration(0), time.Since(begin), "the second get took")
 			}, tt.opts...)
 		})
 	}
@@ -76,19 +75,15 @@ func TestSubscribeSleep(t *testing.T) {
 func TestTimeoutCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T, srv *iotlocal.Server, c *shadowcompat.AWSIoTMQTTShadowClient) {
 		_, err := srv.Faults().Add(iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Action: iotlocal.Drop})
-		must(t, err)
+		require.NoError(t, err)
 		h := c.CreateShadowHandlerWithName("Bot", true)
 		begin := time.Now()
 		done := make(chan time.Duration, 1)
 		_, err = h.ShadowGet(func(_, status, _ string) {
-			if status != "timeout" {
-				t.Errorf("status %s", status)
-			}
+			assert.Equal(t, "timeout", status, "status")
 			done <- time.Since(begin)
 		}, 1.5)
-		must(t, err)
-		if d := <-done; d != 3500*time.Millisecond {
-			t.Errorf("timeout after %v, want 2 s of sleep and 1.5 s", d)
-		}
+		require.NoError(t, err)
+		assert.Equal(t, 3500*time.Millisecond, <-done, "timeout after")
 	}, v1compat.WithStrictV1())
 }

@@ -7,6 +7,11 @@ import (
 	"net"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
+
 	"github.com/portage-iot/awsiot/v1compat"
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
@@ -14,7 +19,7 @@ import (
 // TestPublishAllocations: Publish of []byte costs no allocation more than that of the client beneath, which is none.
 func TestPublishAllocations(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	require.NoError(t, err)
 	defer ln.Close()
 	const topic = "a/b"
 	payload := make([]byte, 256)
@@ -41,23 +46,19 @@ func TestPublishAllocations(t *testing.T) {
 	c := v1compat.NewAWSIoTMQTTClient("c")
 	c.ConfigureEndpoint("localhost", 1883)
 	c.ConfigureSocketFactory(func() (net.Conn, error) { return net.Dial("tcp", ln.Addr().String()) })
-	must(t, c.Connect())
+	require.NoError(t, c.Connect())
 	defer c.Disconnect()
 	core, packet := c.V2(), &awsiot.PublishPacket{Topic: topic, Payload: payload}
 	for _, qos := range []byte{0, 1} {
 		packet.QoS = awsiot.QoS(qos)
 		beneath := testing.AllocsPerRun(500, func() {
-			if _, err := core.Publish(t.Context(), packet); err != nil {
-				t.Error(err)
-			}
+			_, err := core.Publish(t.Context(), packet)
+			assert.NoError(t, err)
 		})
 		facade := testing.AllocsPerRun(500, func() {
-			if ok, err := c.Publish(topic, payload, qos); !ok || err != nil {
-				t.Error(ok, err)
-			}
+			facadetest.Acked(t)(c.Publish(topic, payload, qos))
 		})
-		if facade > beneath || beneath > 0 {
-			t.Errorf("QoS %d: %.2f allocations, and %.2f of the client beneath", qos, facade, beneath)
-		}
+		assert.LessOrEqual(t, facade, beneath, "QoS %d: %.2f allocations, and %.2f of the client beneath", qos, facade, beneath)
+		assert.Zero(t, beneath, "QoS %d: %.2f allocations, and %.2f of the client beneath", qos, facade, beneath)
 	}
 }

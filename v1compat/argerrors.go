@@ -3,6 +3,8 @@ package v1compat
 import (
 	"errors"
 	"fmt"
+
+	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
 // ValueError is Python's ValueError, which v1 raised for an argument with a bad
@@ -51,6 +53,28 @@ func argument(message string, cause error) string {
 	return message + " (" + cause.Error() + ")"
 }
 
+// valueError gives the validation errors in err their v1 type.
+func valueError(err error) error {
+	var ve *awsiot.ValidationError
+	if !errors.As(err, &ve) {
+		return err
+	}
+	text := "Invalid argument."
+	switch ve.Field {
+	case "Endpoint":
+		text = "Invalid host."
+	case "Port":
+		text = "Invalid port number."
+	case "KeepAlive":
+		text = "Keepalive must be >=0."
+	case "Topic", "TopicFilter":
+		text = "Invalid topic."
+	case "QoS":
+		text = "Invalid QoS level."
+	}
+	return &ValueError{Message: text, Err: err}
+}
+
 // ConfigureError is one thing that is wrong with the configuration. v1 raised it
 // from the Configure call; here Configure returns nothing and Connect returns
 // all of them, joined: find them with errors.As, which descends into Err too.
@@ -71,13 +95,6 @@ func (e *ConfigureError) Unwrap() error { return e.Err }
 //
 // Deprecated: use *awsiot.ValidationError.
 var (
-	// ErrConfiguredWhileConnected is what the next Connect reports, once, about a
-	// Configure call made on a connected client. The value is kept: the Connect
-	// after it uses it. ConfigureIAMCredentials is allowed at any time.
-	ErrConfiguredWhileConnected = errors.New("called while connected; the value takes effect with the next successful Connect")
-	// ErrWrapped is what Connect reports about a Configure call on a client made
-	// by FromV2: an awsiot.Client has its options from its birth.
-	ErrWrapped = errors.New("not possible on a client made by FromV2: set it in the awsiot.ClientOptions of that client")
 	// ErrTooManyArguments is what Connect reports for an optional argument given
 	// more than once.
 	ErrTooManyArguments = errors.New("takes at most one optional argument")

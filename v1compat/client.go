@@ -1,12 +1,11 @@
 package v1compat
 
 import (
-	"errors"
 	"fmt"
 	"net"
-	"reflect"
-	"runtime"
+	"runtime/debug"
 	"sync"
+	"time"
 
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
@@ -89,9 +88,10 @@ func WithStrictV1() ClientOption { return WithQuirks(strictV1()) }
 // it with NewAWSIoTMQTTClient or FromV2. Its methods may be called concurrently.
 //
 // The hooks are read at Connect and ConnectAsync, as in v1: an assignment later
-// has no effect until the next one. All of them, and all ack and message
-// callbacks, run one after another in the order of the events (not for a client
-// made by FromV2 whose awsiot.Client has SerialCallbacks off). A blocking call
+// has no effect until the next one. On a client made by FromV2, which may connect
+// without either, they are read when the event happens. All of them, and all ack and
+// message callbacks, run one after another in the order of the events (not for a
+// client made by FromV2 whose awsiot.Client has SerialCallbacks off). A blocking call
 // inside a callback works, which it did not in v1.
 //
 // Differences from v1 beside those that Quirks names: the client speaks MQTT 5;
@@ -105,8 +105,7 @@ type AWSIoTMQTTClient struct {
 	// whoever ended it.
 	OnOffline func()
 	// OnMessage is v1's onMessage: called for every message, after the callbacks
-	// of the filters that match it, also when none does. On a client made by
-	// FromV2 it is called among them.
+	// of the filters that match it, also when none does.
 	OnMessage func(*Message)
 	// OnAsyncError is new: it is told what v1 swallowed. op is "publish",
 	// "subscribe", "unsubscribe" or "connect"; err is what the blocking call would
@@ -114,22 +113,21 @@ type AWSIoTMQTTClient struct {
 	// whose ack callback is therefore not called. Nil: it is logged.
 	OnAsyncError func(op, topic string, err error)
 
+	core    *awsiot.Client // one for life
 	wrapped bool           // made by FromV2
-	waiting sync.WaitGroup // DisconnectAsync goroutines
 	limits  limits         // of blocking publishes
+	turn    chan struct{}  // has a token while a connect call starts the core
 
 	mu       sync.Mutex // not held across I/O or a callback
-	settings settings   // clientID and quirks never change
+	settings settings   // clientID never changes
 	problems []*ConfigureError
-	late     []*ConfigureError // Configure calls on the live client
-	core     *awsiot.Client    // nil until it is needed
-	renew    bool              // settings changed since core was made
-	busy     bool              // a Connect is under way
+	later    []change // Configure calls that count from the next Connect on
 	life     lifecycle
 	requests requestList
 	drops    int                // requests that DropOldest has dropped and no call has reported
 	records  map[string]*record // by filter
 	order    uint64             // of the newest record
+	ended    map[string]int     // UNSUBSCRIBEs made here whose event has not come, by filter
 	deniable net.Conn           // the connection, with Quirks.CloseWhenDenied
 	lastMid  Mid
 	inMid    Mid
@@ -137,106 +135,62 @@ type AWSIoTMQTTClient struct {
 	lastOut  *Message
 }
 
+// newClient is what the constructors have in common. core is nil for a client that gets its own.
+func newClient(s settings, core *awsiot.Client) *AWSIoTMQTTClient {
+	c := &AWSIoTMQTTClient{settings: s, wrapped: core != nil, core: core, turn: make(chan struct{}, 1),
+		records: map[string]*record{}, ended: map[string]int{}}
+	if core == nil {
+		c.core = awsiot.NewClient(c.birthOptions())
+	}
+	return c
+}
+
 // NewAWSIoTMQTTClient is v1's AWSIoTMQTTClient(clientID, ...). It opens no
 // connection. An empty client id becomes a random one, made locally.
 //
 // Deprecated: use awsiot.NewClient(awsiot.OptionsV1(clientID)).
 func NewAWSIoTMQTTClient(clientID string, opts ...ClientOption) *AWSIoTMQTTClient {
-	c := &AWSIoTMQTTClient{settings: defaultSettings(clientID), records: map[string]*record{}}
-	for _, o := range opts {
-		if o != nil {
-			o(&c.settings)
-		}
-	}
+	s := defaultSettings(clientID)
+	s.apply(opts)
 	if clientID == "" {
-		if !c.settings.clean {
-			c.problems = append(c.problems, &ConfigureError{Call: "NewAWSIoTMQTTClient", Err: &ValueError{Message: "A client id must be provided if clean session is False."}})
-		}
-		c.settings.clientID = randomClientID()
+		s.clientID = awsiot.OptionsV1("").ClientID // made up, as v1 did
 	}
+	c := newClient(s, nil)
+	if clientID == "" && !s.clean {
+		c.problems = append(c.problems, &ConfigureError{Call: "NewAWSIoTMQTTClient", Err: &ValueError{Message: "A client id must be provided if clean session is False."}})
+	}
+	facades.add(c)
 	return c
 }
 
-// FromV2 gives v1's shape to an awsiot.Client, for a program that is half
-// migrated: both sides share one connection and one session. Messages of a
-// filter subscribed here reach its callback here; handlers of the awsiot.Client
-// get theirs as before.
-//
-// Configure calls are errors that Connect reports: the options are those of the
-// awsiot.Client. Connect reads the hooks; on a connected client it returns at
-// once, on a stopped one it starts it, and Disconnect stops it for both sides.
-// The client is never closed from here: whoever made it closes it.
-//
-// Deprecated: use the awsiot.Client itself.
-func FromV2(client *awsiot.Client) *AWSIoTMQTTClient {
-	c := &AWSIoTMQTTClient{settings: defaultSettings("(v2)"), records: map[string]*record{}, wrapped: true, core: client}
-	if client == nil {
-		c.problems = append(c.problems, &ConfigureError{Call: "FromV2", Err: &TypeError{Message: "the client is nil"}})
-		c.wrapped = false // operations go to a core of its own, which is never connected
-	}
-	return c
-}
-
-// V2 returns the awsiot.Client underneath, made if need be, for new code beside
-// old: subscribe and publish on it as on any other. Stopping and starting it is
-// like Disconnect and Connect here; after its Close the next Connect makes a new
-// one. It is also made anew, and the former one closed (awsiot.ErrClosed), by a
-// Configure call between Disconnect and Connect. Subscriptions made here move to
-// the new one, those made on the awsiot.Client do not. v1 had nothing like it.
+// V2 returns the awsiot.Client underneath, for new code beside old: subscribe and
+// publish on it as on any other. It is one for the life of this client: what is
+// subscribed on it stays over Disconnect, Configure calls and Connect. Stopping and
+// starting it is like Disconnect and Connect here; after its Close this client is at
+// its end, too. Its operations end with ErrAckTimeout after the time of
+// ConfigureMQTTOperationTimeout, and with ErrStopped at Disconnect; what must survive
+// that stays on this client. v1 had nothing like it.
 //
 // Deprecated: it is the way out: keep what it returns and drop this client.
-func (c *AWSIoTMQTTClient) V2() *awsiot.Client { return c.current() }
+func (c *AWSIoTMQTTClient) V2() *awsiot.Client { return c.core }
 
-// Quirks returns the quirks the client was made with; v1 had nothing like it.
+// Quirks returns the quirks the client has; v1 had nothing like it.
 //
 // Deprecated: package awsiot has no quirks of v1.
-func (c *AWSIoTMQTTClient) Quirks() Quirks { return c.settings.quirks }
-
-// current returns the core that requests go to. It makes the core when there is
-// none yet, and anew when settings have changed and it is not running, or when
-// somebody has closed it: v1 let a Configure call take effect at the next
-// Connect, an awsiot.Client has its options from its birth.
-func (c *AWSIoTMQTTClient) current() *awsiot.Client {
+func (c *AWSIoTMQTTClient) Quirks() Quirks {
 	c.mu.Lock()
-	old := c.core
-	if c.wrapped || old != nil && !closed(old) && (!c.renew || old.State() != awsiot.StateStopped) {
-		c.mu.Unlock()
-		if c.wrapped {
-			c.attach(old)
-		}
-		return old
-	}
-	core := awsiot.NewClient(c.withQuirks(c.settings.options(c.general, c.connectSent, c.iamKeys)))
-	c.core, c.renew = core, false
-	for _, r := range c.sorted() {
-		r.unroute = core.Handle(r.filter, r.receive)
-		r.again, r.active = r.again || r.active, false
-	}
-	c.life.attached = core
-	core.Observe(c.observer(core))
-	c.mu.Unlock()
-	if old != nil {
-		old.Close() // what it still held ends with ErrClosed and is sent again
-		c.resubscribe(core, false)
-		c.requeue(core)
-	}
-	return core
+	defer c.mu.Unlock()
+	return c.settings.quirks
 }
 
-// closed reports whether Close was called on core.
-func closed(core *awsiot.Client) bool {
-	select {
-	case <-core.Done():
-		return true
-	default:
-		return false
-	}
-}
-
-// parked reports whether an operation ended because its core was stopped or
-// closed. v1 kept such requests and sent them after the next connect.
-func parked(err error) bool {
-	return errors.Is(err, awsiot.ErrStopped) || errors.Is(err, awsiot.ErrClosed)
+// SetHooks assigns OnOnline and OnOffline, as Connect of the shadow and the jobs
+// client did in v1; unlike a plain assignment it may run beside a Connect.
+//
+// Deprecated: use awsiot.Client.Observe.
+func (c *AWSIoTMQTTClient) SetHooks(onOnline, onOffline func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.OnOnline, c.OnOffline = onOnline, onOffline
 }
 
 // guard runs a callback of the user: a panic in it is logged and ends nothing
@@ -244,38 +198,15 @@ func parked(err error) bool {
 func (c *AWSIoTMQTTClient) guard(name string, callback func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.logger().Error("panic in callback", "callback", name, "panic", p)
+			c.logger().Error("panic in callback", "callback", name, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
 	callback()
 }
 
-// inCallback reports whether the calling goroutine is inside a callback: those
-// that wait for later callbacks must not do so there. The stack knows; only the
-// calls of the connection ask, so no callback pays for it.
-func inCallback() bool {
-	pcs := make([]uintptr, 512)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
-	for {
-		f, more := frames.Next()
-		if f.Function == guardName() {
-			return true
-		}
-		if !more {
-			return false
-		}
-	}
-}
-
-var guardName = sync.OnceValue(func() string {
-	return runtime.FuncForPC(reflect.ValueOf((*AWSIoTMQTTClient).guard).Pointer()).Name()
-})
-
 // asyncError tells the hook, or the log, about an error that no call returns.
 func (c *AWSIoTMQTTClient) asyncError(op, topic string, err error) {
-	c.mu.Lock()
-	hook := c.life.hooks.asyncError
-	c.mu.Unlock()
+	hook := c.hooks().asyncError
 	if hook == nil {
 		c.logger().Error("operation failed", "op", op, "topic", topic, "error", err)
 		return
@@ -289,4 +220,15 @@ func (c *AWSIoTMQTTClient) mid() Mid {
 	defer c.mu.Unlock()
 	c.lastMid = c.lastMid.next()
 	return c.lastMid
+}
+
+// connectTimeout and operationTimeout are those of the options, which V2 may have
+// changed too.
+func (c *AWSIoTMQTTClient) connectTimeout() time.Duration { return c.core.Options().ConnackTimeout }
+
+func (c *AWSIoTMQTTClient) operationTimeout() time.Duration {
+	if d := c.core.Options().AckTimeout; d > 0 {
+		return d
+	}
+	return 1<<63 - 1 // none
 }

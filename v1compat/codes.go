@@ -67,7 +67,7 @@ func publishError(err error) error {
 	case errors.Is(err, awsiot.ErrOffline):
 		return &PublishQueueDisabledError{Err: err}
 	case isValidation(err):
-		return &ValueError{Message: "Invalid argument.", Err: err}
+		return valueError(err)
 	}
 	return &PublishError{Code: operationCode(err), Err: err}
 }
@@ -85,7 +85,7 @@ func subscribeError(err error) error {
 	case errors.Is(err, awsiot.ErrOffline):
 		return &SubscribeQueueDisabledError{Err: err}
 	case isValidation(err):
-		return &ValueError{Message: "Invalid argument.", Err: err}
+		return valueError(err)
 	}
 	return &SubscribeError{Code: operationCode(err), Err: err}
 }
@@ -100,7 +100,7 @@ func unsubscribeError(err error) error {
 	case errors.Is(err, awsiot.ErrOffline):
 		return &UnsubscribeQueueDisabledError{Err: err}
 	case isValidation(err):
-		return &ValueError{Message: "Invalid argument.", Err: err}
+		return valueError(err)
 	}
 	return &UnsubscribeError{Code: operationCode(err), Err: err}
 }

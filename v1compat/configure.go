@@ -38,32 +38,78 @@ func (d DropBehavior) String() string {
 	return fmt.Sprintf("DropBehavior(%d)", int(d))
 }
 
-// configure runs one Configure call: it changes the settings and keeps or clears
-// the error of that call. On a live client the value waits for the core to be
-// made anew, and the call is logged and reported by the next Connect.
-func (c *AWSIoTMQTTClient) configure(call string, change func(*settings) error) {
+// change is a Configure call that counts from the next Connect on.
+type change struct {
+	call string
+	put  func(*awsiot.ClientOptions)
+}
+
+// from says when a Configure call counts on a client that is connected, or connecting; on a stopped one it always counts
+// at once.
+type from int
+
+const (
+	fromNow     from = iota // at once, or with the next attempt of the client itself: what Client.Update makes of it
+	fromConnect             // from the next Connect on, as v1 read it
+)
+
+// configure runs one Configure call: take changes the settings, put the options accordingly, and an error of either is
+// what the next Connect reports about this call.
+func (c *AWSIoTMQTTClient) configure(call string, when from, take func(*settings) error, put func(*awsiot.ClientOptions)) {
 	c.mu.Lock()
-	err := change(&c.settings)
-	live := false
-	switch {
-	case c.wrapped:
-		err = ErrWrapped
-	case c.core != nil:
-		c.renew = true
-		live = c.core.State() != awsiot.StateStopped
+	err := take(&c.settings)
+	c.later = slices.DeleteFunc(c.later, func(l change) bool { return l.call == call })
+	wait := when == fromConnect && c.core.State() != awsiot.StateStopped
+	if err == nil && wait {
+		c.later = append(c.later, change{call, put})
 	}
+	c.setProblem(call, err)
+	c.mu.Unlock()
+	if err == nil && !wait {
+		c.update(call, put)
+	}
+}
+
+// setProblem keeps or clears the error of a Configure call. The caller holds c.mu.
+func (c *AWSIoTMQTTClient) setProblem(call string, err error) {
 	c.problems = slices.DeleteFunc(c.problems, func(e *ConfigureError) bool { return e.Call == call })
 	if err != nil {
 		c.problems = append(c.problems, &ConfigureError{Call: call, Err: err})
 	}
-	if live {
-		c.late = append(c.late, &ConfigureError{Call: call, Err: ErrConfiguredWhileConnected})
+}
+
+// update changes the core's options; what that refuses is logged, and returned by the next Connect. put runs with c.mu
+// held.
+func (c *AWSIoTMQTTClient) update(call string, put func(*awsiot.ClientOptions)) {
+	err := c.core.Update(func(o *awsiot.ClientOptions) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		put(o)
+	})
+	if err == nil || errors.Is(err, awsiot.ErrClosed) { // which Connect reports by itself
+		return
 	}
+	c.logger().Warn("the configuration was refused", "call", call, "error", err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.setProblem(call, valueError(err))
+}
+
+// catchUp makes what was configured on a running client count: at Connect, and when the client has stopped.
+func (c *AWSIoTMQTTClient) catchUp() {
+	c.mu.Lock()
+	later := c.later
+	c.later = nil
 	c.mu.Unlock()
-	if live {
-		c.logger().Warn("configured while connected", "call", call)
+	for _, l := range later {
+		c.update(l.call, l.put)
 	}
 }
+
+// A Configure call on a connected client behaves as in v1 and never makes Connect
+// fail for that: both timeouts, the queue, the draining frequency and the back-off
+// count at once; last will, credentials and socket factory from the next reconnect
+// on; endpoint, user name, password and metrics from the next Connect on.
 
 // ConfigureEndpoint is v1's configureEndpoint. Port 443 speaks MQTT with the
 // ALPN name x-amzn-mqtt-ca; once set, the name is offered on every other port
@@ -72,7 +118,7 @@ func (c *AWSIoTMQTTClient) configure(call string, change func(*settings) error) 
 //
 // Deprecated: use awsiot.ClientOptions.Endpoint and Port.
 func (c *AWSIoTMQTTClient) ConfigureEndpoint(hostName string, portNumber int) {
-	c.configure("ConfigureEndpoint", func(s *settings) error {
+	c.configure("ConfigureEndpoint", fromConnect, func(s *settings) error {
 		s.host, s.port, s.alpn = hostName, portNumber, s.alpn || portNumber == 443 && !s.websocket
 		if hostName == "" {
 			return &ValueError{Message: "Invalid host.", Err: errors.New("it is empty")}
@@ -81,21 +127,31 @@ func (c *AWSIoTMQTTClient) ConfigureEndpoint(hostName string, portNumber int) {
 			return &ValueError{Message: "Invalid port number.", Err: fmt.Errorf("%d is not in 1..65535", portNumber)}
 		}
 		return nil
+	}, func(o *awsiot.ClientOptions) {
+		o.Endpoint, o.Port = hostName, portNumber
+		c.putTLS(o, portNumber)
 	})
 }
 
 // ConfigureCredentials is v1's configureCredentials; mind the order: CA, key,
 // certificate. The paths name PEM files, which are read at Connect and again for
-// every reconnect. ciphers is at most one colon-separated list of OpenSSL names
+// every reconnect; PEM text in the place of a path is a *ValueError that does not show it. ciphers is at most one colon-separated list of OpenSSL names
 // of TLS 1.2 cipher suites; it limits the connection to TLS 1.2. Without this
 // call the connection is plain TCP, as in v1. With WithWebsocket(true) only the CA
 // is used: keyPath and certificatePath may be empty.
 //
 // Deprecated: use awsiot.ClientOptions.CAFile and awsiot.MTLSFromPath(certificate, key).
 func (c *AWSIoTMQTTClient) ConfigureCredentials(caFilePath, keyPath, certificatePath string, ciphers ...string) {
-	c.configure("ConfigureCredentials", func(s *settings) error {
-		s.credentials = true
+	put := func(o *awsiot.ClientOptions) {
+		c.settings.putCredentials(o)
+		c.putTLS(o, o.Port)
+	}
+	c.configure("ConfigureCredentials", fromNow, func(s *settings) error {
+		s.credential = true
 		s.ca, s.key, s.cert, s.ciphers = caFilePath, keyPath, certificatePath, nil
+		if err := s.dropPEM(); err != nil {
+			return err
+		}
 		if len(ciphers) > 1 {
 			return ErrTooManyArguments
 		}
@@ -104,7 +160,8 @@ func (c *AWSIoTMQTTClient) ConfigureCredentials(caFilePath, keyPath, certificate
 			s.ciphers, err = parseCiphers(ciphers[0])
 		}
 		return err
-	})
+	}, put)
+	c.update("ConfigureCredentials", put) // also when it was refused: nothing connects without them
 }
 
 // ConfigureIAMCredentials is v1's configureIAMCredentials. The credentials sign
@@ -116,12 +173,16 @@ func (c *AWSIoTMQTTClient) ConfigureCredentials(caFilePath, keyPath, certificate
 //
 // Deprecated: use awsauth.Websocket with awsauth.Static.
 func (c *AWSIoTMQTTClient) ConfigureIAMCredentials(accessKeyID, secretAccessKey, sessionToken string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.wrapped {
-		c.problems = append(c.problems, &ConfigureError{Call: "ConfigureIAMCredentials", Err: ErrWrapped})
-	}
-	c.settings.iam = iamKeys{accessKeyID, secretAccessKey, sessionToken}
+	keys := iamKeys{accessKeyID, secretAccessKey, sessionToken}
+	c.configure("ConfigureIAMCredentials", fromNow, func(s *settings) error {
+		s.iam = seal(keys)
+		return nil
+	}, func(o *awsiot.ClientOptions) {
+		if c.wrapped && !c.settings.iamGiven { // a client of one's own has it since its birth, if it is one of websockets
+			c.settings.iamGiven = true
+			o.Auth = websocketAuth(c.iamKeys)
+		}
+	})
 }
 
 // ConfigureLastWill is v1's configureLastWill; payload takes the types of
@@ -129,7 +190,7 @@ func (c *AWSIoTMQTTClient) ConfigureIAMCredentials(accessKeyID, secretAccessKey,
 //
 // Deprecated: use awsiot.ClientOptions.Will.
 func (c *AWSIoTMQTTClient) ConfigureLastWill(topicName string, payload any, qos byte, retain ...bool) {
-	c.configure("ConfigureLastWill", func(s *settings) error {
+	c.configure("ConfigureLastWill", fromNow, func(s *settings) error {
 		body, err := encodePayload(payload)
 		errs := []error{checkTopic(topicName), checkQoS(qos), err}
 		if len(retain) > 1 {
@@ -140,18 +201,20 @@ func (c *AWSIoTMQTTClient) ConfigureLastWill(topicName string, payload any, qos 
 		}
 		s.will = &awsiot.Will{Topic: topicName, Payload: slices.Clone(body), QoS: awsiot.QoS(qos), Retain: len(retain) > 0 && retain[0]}
 		return nil
-	})
+	}, c.putWill)
 }
 
 // ClearLastWill is v1's clearLastWill.
 //
 // Deprecated: leave awsiot.ClientOptions.Will nil.
 func (c *AWSIoTMQTTClient) ClearLastWill() {
-	c.configure("ConfigureLastWill", func(s *settings) error {
+	c.configure("ConfigureLastWill", fromNow, func(s *settings) error {
 		s.will = nil
 		return nil
-	})
+	}, c.putWill)
 }
+
+func (c *AWSIoTMQTTClient) putWill(o *awsiot.ClientOptions) { o.Will = c.settings.will }
 
 // ConfigureAutoReconnectBackoffTime is v1's configureAutoReconnectBackoffTime,
 // in seconds; defaults 1, 32, 20. The wait starts at 1 s whatever base is, as in
@@ -160,18 +223,21 @@ func (c *AWSIoTMQTTClient) ClearLastWill() {
 // Deprecated: use awsiot.ClientOptions.MinReconnectDelay, MaxReconnectDelay and
 // MinConnectedTimeToResetReconnectDelay.
 func (c *AWSIoTMQTTClient) ConfigureAutoReconnectBackoffTime(base, maximum, stable float64) {
-	c.configure("ConfigureAutoReconnectBackoffTime", func(s *settings) error {
-		b, err1 := seconds("base", base)
-		m, err2 := seconds("max", maximum)
-		st, err3 := seconds("stable", stable)
+	var b, m, st time.Duration
+	c.configure("ConfigureAutoReconnectBackoffTime", fromNow, func(*settings) error {
+		var err1, err2, err3 error
+		b, err1 = seconds("base", base)
+		m, err2 = seconds("max", maximum)
+		st, err3 = seconds("stable", stable)
 		if err := errors.Join(err1, err2, err3); err != nil {
 			return &ValueError{Message: "Negative time configuration detected.", Err: err}
 		}
 		if b >= st {
 			return &ValueError{Message: "Min connect time should be bigger than base reconnect time.", Err: fmt.Errorf("stable %g s, base %g s", stable, base)}
 		}
-		s.base, s.max, s.stable = b, m, st
 		return nil
+	}, func(o *awsiot.ClientOptions) {
+		o.MinReconnectDelay, o.MaxReconnectDelay, o.MinConnectedTimeToResetReconnectDelay = b, max(b, m), st
 	})
 }
 
@@ -183,8 +249,8 @@ func (c *AWSIoTMQTTClient) ConfigureAutoReconnectBackoffTime(base, maximum, stab
 //
 // Deprecated: use awsiot.ClientOptions.OfflineQueue.
 func (c *AWSIoTMQTTClient) ConfigureOfflinePublishQueueing(queueSize int, dropBehavior ...DropBehavior) {
-	c.configure("ConfigureOfflinePublishQueueing", func(s *settings) error {
-		drop := DropNewest
+	drop := DropNewest
+	c.configure("ConfigureOfflinePublishQueueing", fromNow, func(*settings) error {
 		if len(dropBehavior) > 1 {
 			return ErrTooManyArguments
 		}
@@ -194,8 +260,12 @@ func (c *AWSIoTMQTTClient) ConfigureOfflinePublishQueueing(queueSize int, dropBe
 		if drop != DropNewest && drop != DropOldest {
 			return &ValueError{Message: "Drop behavior not supported.", Err: errors.New(drop.String())}
 		}
-		s.queueSize, s.drop = queueSize, drop
 		return nil
+	}, func(o *awsiot.ClientOptions) {
+		o.OfflineQueue.MaxOperations, o.OfflineQueue.WhenFull = awsiot.QueueSizeV1(queueSize), awsiot.RejectNew
+		if drop == DropOldest {
+			o.OfflineQueue.WhenFull = awsiot.DropOldest
+		}
 	})
 }
 
@@ -204,13 +274,12 @@ func (c *AWSIoTMQTTClient) ConfigureOfflinePublishQueueing(queueSize int, dropBe
 //
 // Deprecated: use awsiot.OfflineQueue.DrainRate.
 func (c *AWSIoTMQTTClient) ConfigureDrainingFrequency(hz float64) {
-	c.configure("ConfigureDrainingFrequency", func(s *settings) error {
+	c.configure("ConfigureDrainingFrequency", fromNow, func(*settings) error {
 		if !(hz > 0) || math.IsInf(hz, 1) {
 			return &ValueError{Message: "Invalid draining frequency.", Err: fmt.Errorf("%g is not a number above 0", hz)}
 		}
-		s.drainHz = hz
 		return nil
-	})
+	}, func(o *awsiot.ClientOptions) { o.OfflineQueue.DrainRate = hz })
 }
 
 // ConfigureConnectDisconnectTimeout is v1's configureConnectDisconnectTimeout:
@@ -219,13 +288,9 @@ func (c *AWSIoTMQTTClient) ConfigureDrainingFrequency(hz float64) {
 //
 // Deprecated: use awsiot.ClientOptions.ConnackTimeout.
 func (c *AWSIoTMQTTClient) ConfigureConnectDisconnectTimeout(timeoutSeconds float64) {
-	c.configure("ConfigureConnectDisconnectTimeout", func(s *settings) error {
-		d, err := positiveSeconds("timeout", timeoutSeconds)
-		if err == nil {
-			s.connectTimeout = d
-		}
-		return err
-	})
+	d, err := positiveSeconds("timeout", timeoutSeconds)
+	c.configure("ConfigureConnectDisconnectTimeout", fromNow, func(*settings) error { return err },
+		func(o *awsiot.ClientOptions) { o.ConnackTimeout = d })
 }
 
 // ConfigureMQTTOperationTimeout is v1's configureMQTTOperationTimeout: how many
@@ -234,13 +299,9 @@ func (c *AWSIoTMQTTClient) ConfigureConnectDisconnectTimeout(timeoutSeconds floa
 //
 // Deprecated: use awsiot.ClientOptions.AckTimeout or a context.
 func (c *AWSIoTMQTTClient) ConfigureMQTTOperationTimeout(timeoutSeconds float64) {
-	c.configure("ConfigureMQTTOperationTimeout", func(s *settings) error {
-		d, err := positiveSeconds("timeout", timeoutSeconds)
-		if err == nil {
-			s.operationTimeout = d
-		}
-		return err
-	})
+	d, err := positiveSeconds("timeout", timeoutSeconds)
+	c.configure("ConfigureMQTTOperationTimeout", fromNow, func(*settings) error { return err },
+		func(o *awsiot.ClientOptions) { o.AckTimeout = d })
 }
 
 // ConfigureUsernamePassword is v1's configureUsernamePassword. password is at
@@ -248,16 +309,17 @@ func (c *AWSIoTMQTTClient) ConfigureMQTTOperationTimeout(timeoutSeconds float64)
 //
 // Deprecated: use awsiot.ClientOptions.Username and Password.
 func (c *AWSIoTMQTTClient) ConfigureUsernamePassword(username string, password ...string) {
-	c.configure("ConfigureUsernamePassword", func(s *settings) error {
+	c.configure("ConfigureUsernamePassword", fromConnect, func(s *settings) error {
 		if len(password) > 1 {
 			return ErrTooManyArguments
 		}
-		s.username, s.password = username, nil
+		u := userPassword{name: username}
 		if len(password) == 1 {
-			s.password = []byte(password[0])
+			u.password = []byte(password[0])
 		}
+		s.user = seal(u)
 		return nil
-	})
+	}, func(o *awsiot.ClientOptions) { c.settings.putUser(o) })
 }
 
 // ConfigureSocketFactory is v1's configureSocketFactory: f returns a connected
@@ -266,10 +328,10 @@ func (c *AWSIoTMQTTClient) ConfigureUsernamePassword(username string, password .
 //
 // Deprecated: use awsiot.ClientOptions.Dialer.
 func (c *AWSIoTMQTTClient) ConfigureSocketFactory(f func() (net.Conn, error)) {
-	c.configure("ConfigureSocketFactory", func(s *settings) error {
+	c.configure("ConfigureSocketFactory", fromNow, func(s *settings) error {
 		s.socket = f
 		return nil
-	})
+	}, c.putDialer)
 }
 
 // EnableMetricsCollection is v1's enableMetricsCollection: the CONNECT carries
@@ -277,20 +339,20 @@ func (c *AWSIoTMQTTClient) ConfigureSocketFactory(f func() (net.Conn, error)) {
 //
 // Deprecated: use awsiot.ClientOptions.DisableMetrics.
 func (c *AWSIoTMQTTClient) EnableMetricsCollection() {
-	c.configure("EnableMetricsCollection", func(s *settings) error {
+	c.configure("EnableMetricsCollection", fromConnect, func(s *settings) error {
 		s.noMetrics = false
 		return nil
-	})
+	}, func(o *awsiot.ClientOptions) { c.settings.putUser(o) })
 }
 
 // DisableMetricsCollection is v1's disableMetricsCollection.
 //
 // Deprecated: use awsiot.ClientOptions.DisableMetrics.
 func (c *AWSIoTMQTTClient) DisableMetricsCollection() {
-	c.configure("DisableMetricsCollection", func(s *settings) error {
+	c.configure("EnableMetricsCollection", fromConnect, func(s *settings) error {
 		s.noMetrics = true
 		return nil
-	})
+	}, func(o *awsiot.ClientOptions) { c.settings.putUser(o) })
 }
 
 // seconds converts v1's seconds, whole or fractional.

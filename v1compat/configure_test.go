@@ -7,8 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
+	"github.com/portage-iot/awsiot/iotlocal"
 
 	"github.com/portage-iot/awsiot/v1compat"
 	awsiot "github.com/portage-iot/awsiot/v2"
@@ -23,10 +30,13 @@ type configured struct {
 	is   error
 }
 
+// secretKey is what must not be in an error or a log.
+const secretKey = "-----BEGIN PRIVATE KEY-----\nMIIEvSECRETTEXT\n-----END PRIVATE KEY-----\n"
+
 func TestConfigureErrors(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file.pem")
-	must(t, os.WriteFile(file, []byte("x"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte("x"), 0o600))
 	socket := func() (net.Conn, error) { return nil, errors.New("dialled") }
 	for _, tt := range []configured{
 		{name: "endpoint never", do: func(c *v1compat.AWSIoTMQTTClient) {}, want: "ConfigureEndpoint: Invalid host. (it was never called)"},
@@ -44,6 +54,13 @@ func TestConfigureErrors(t *testing.T) {
 		{name: "not PEM", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials(file, file, file) }, want: "failed to find any PEM data"},
 		{name: "ciphers", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials(file, file, file, "HIGH") }, want: `"HIGH" is not the OpenSSL name`},
 		{name: "ciphers twice", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials(file, file, file, "a", "b") }, is: v1compat.ErrTooManyArguments},
+		{name: "key as text", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials(file, secretKey, file) },
+			want: "ConfigureCredentials: Invalid credentials. (private key: this is PEM text, not the path of a file with it)"},
+		{name: "key on one line", do: func(c *v1compat.AWSIoTMQTTClient) {
+			c.ConfigureCredentials(file, strings.ReplaceAll(secretKey, "\n", ""), file)
+		}, want: "private key: this is PEM text"},
+		{name: "CA as text", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials(secretKey, file, file) }, want: "root CA: this is PEM text"},
+		{name: "certificate as text", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials(file, file, secretKey) }, want: "certificate: this is PEM text"},
 		{name: "will topic empty", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureLastWill("", "x", 0) }, want: "ConfigureLastWill: Invalid topic."},
 		{name: "will topic wildcard", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureLastWill("a/#", "x", 0) }, want: "cannot contain wildcards"},
 		{name: "will QoS", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureLastWill("a", "x", 3) }, want: "Invalid QoS level."},
@@ -74,14 +91,15 @@ func TestConfigureErrors(t *testing.T) {
 			c.ConfigureSocketFactory(socket)
 			tt.do(c)
 			err := c.Connect()
-			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "dialled") {
-				t.Errorf("got %v; want %q", err, tt.want)
+			if assert.Error(t, err) {
+				assert.Contains(t, err.Error(), tt.want)
+				assert.NotContains(t, err.Error(), "dialled")
+				assert.NotContains(t, err.Error(), "SECRETTEXT")
 			}
-			if tt.is != nil && !errors.Is(err, tt.is) {
-				t.Errorf("%v is not %v", err, tt.is)
-			}
-			if _, err2 := c.ConnectAsync(30, nil); err2 == nil || err2.Error() != err.Error() {
-				t.Errorf("ConnectAsync: %v", err2)
+			assert.False(t, tt.is != nil && !errors.Is(err, tt.is), "%v is not %v", err, tt.is)
+			_, err2 := c.ConnectAsync(30, nil)
+			if assert.Error(t, err2, "ConnectAsync") {
+				assert.Equal(t, err.Error(), err2.Error(), "ConnectAsync")
 			}
 		})
 	}
@@ -97,18 +115,17 @@ func TestConnectReportsAllAtOnce(t *testing.T) {
 		"A client id must be provided if clean session is False.", "Invalid host.", "Invalid topic.",
 		"draining frequency", "Keepalive must be >=0.",
 	} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("missing %q in %v", want, err)
+		if assert.Error(t, err, "missing") {
+			assert.Contains(t, err.Error(), want, "missing")
 		}
 	}
 	var ce *v1compat.ConfigureError
 	var ve *v1compat.ValueError
-	if !errors.As(err, &ce) || ce.Call != "NewAWSIoTMQTTClient" || !errors.As(err, &ve) {
-		t.Errorf("%v", err)
+	if assert.ErrorAs(t, err, &ce) {
+		assert.Equal(t, "NewAWSIoTMQTTClient", ce.Call)
+		assert.ErrorAs(t, err, &ve)
 	}
-	if err := c.Connect(1, 2); !errors.Is(err, v1compat.ErrTooManyArguments) {
-		t.Errorf("two keep-alives: %v", err)
-	}
+	assert.ErrorIs(t, c.Connect(1, 2), v1compat.ErrTooManyArguments, "two keep-alives")
 }
 
 // A later call mends a former one: v1's program that catches the exception and
@@ -118,41 +135,49 @@ func TestConfigureMends(t *testing.T) {
 	c := plain(t, srv, "mend")
 	c.ConfigureEndpoint("", 0)
 	c.ConfigureLastWill("#", "x", 0)
-	if c.Connect() == nil {
-		t.Fatal("connected")
-	}
+	require.Error(t, c.Connect(), "connected")
 	c.ConfigureEndpoint(srv.Host(), srv.TCPPort())
 	c.ClearLastWill()
-	must(t, c.Connect())
+	require.NoError(t, c.Connect())
 }
 
-func TestConfigureWhileConnected(t *testing.T) {
+// One core for life: Configure calls between Disconnect and Connect, and another keep-alive, leave a handle of V2 as it was,
+// with what was subscribed and queued on it.
+func TestOneCore(t *testing.T) {
 	srv := server(t)
 	c := connected(t, srv, "late")
-	former := c.V2()
+	core := c.V2()
+	got := make(chan string, 4)
+	_, err := core.Subscribe(bg(), &awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{{TopicFilter: "own", QoS: 1,
+		Handler: func(m *awsiot.Message) { got <- string(m.Payload) }}}})
+	require.NoError(t, err)
 	c.ConfigureLastWill("will", "bye", 1, true)
-	c.ConfigureIAMCredentials("a", "b", "c") // allowed at any time
-	if c.V2() != former {
-		t.Error("the core was replaced while connected")
-	}
-	must(t, c.Disconnect())
-	err := c.Connect()
-	var ce *v1compat.ConfigureError
-	if !errors.Is(err, v1compat.ErrConfiguredWhileConnected) || !errors.As(err, &ce) || ce.Call != "ConfigureLastWill" {
-		t.Errorf("next Connect: %v", err)
-	}
-	if strings.Contains(err.Error(), "IAM") {
-		t.Error(err)
-	}
-	must(t, c.Connect())
-	for _, p := range srv.Recorder().Packets() {
-		if p.Connect != nil && p.Conn == 2 && (p.Connect.Will == nil || p.Connect.Will.Topic != "will" || !p.Connect.Will.Retain || p.Connect.Will.QoS != 1) {
-			t.Errorf("will of the second CONNECT: %+v", p.Connect.Will)
-		}
-	}
-	if _, err := former.Publish(bg(), &awsiot.PublishPacket{Topic: "a"}); !errors.Is(err, awsiot.ErrClosed) {
-		t.Errorf("the former V2: %v", err)
-	}
+	c.ConfigureIAMCredentials("a", "b", "c")
+	require.NoError(t, c.Disconnect())
+	c.ConfigureUsernamePassword("late")
+	c.ConfigureMQTTOperationTimeout(3)
+	f := core.PublishAsync(&awsiot.PublishPacket{Topic: "own", Payload: []byte("queued"), QoS: 1})
+	require.NoError(t, c.Connect(77))
+	assert.Same(t, core, c.V2())
+	_, err = f.Wait(t.Context())
+	require.NoError(t, err)
+	_, err = core.Publish(bg(), &awsiot.PublishPacket{Topic: "own", Payload: []byte("at once"), QoS: 1})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"queued", "at once"}, []string{facadetest.Next(t, got), facadetest.Next(t, got)})
+	assert.Equal(t, "clean 77 late will will bye 1 true", connectText(srv, "late"))
+}
+
+// A publish on V2 without a PUBACK ends with the operation timeout of v1.
+func TestV2HasTheOperationTimeout(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		require.NoError(t, w.c.Connect())
+		fault(t, w.srv, iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.PUBACK, Action: iotlocal.Drop})
+		d := took(func() {
+			_, err := w.c.V2().Publish(bg(), &awsiot.PublishPacket{Topic: "a", QoS: 1})
+			assert.ErrorIs(t, err, awsiot.ErrAckTimeout)
+		})
+		assert.Equal(t, 5*time.Second, d)
+	})
 }
 
 // What the CONNECT carries. The recorder leaves the metrics out of the user name.
@@ -182,10 +207,8 @@ func TestConnectPacket(t *testing.T) {
 			if tt.do != nil {
 				tt.do(c)
 			}
-			must(t, c.Connect(tt.keepAlive...))
-			if got := connectText(srv, id); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
+			require.NoError(t, c.Connect(tt.keepAlive...))
+			assert.Equal(t, tt.want, connectText(srv, id))
 		})
 	}
 }
@@ -214,13 +237,9 @@ func TestMetrics(t *testing.T) {
 			c.ConfigureSocketFactory(func() (net.Conn, error) { return here, nil })
 			tt.do(c)
 			var timeout *v1compat.ConnectTimeoutError
-			if err := c.Connect(); !errors.As(err, &timeout) {
-				t.Errorf("the server closed the connection: %v", err)
-			}
-			if got := strings.Contains(<-packet, "?SDK=PortageGo&Version="); got != tt.want {
-				t.Errorf("metrics in CONNECT: %v", got)
-			}
-			must(t, c.V2().Close())
+			assert.ErrorAs(t, c.Connect(), &timeout, "the server closed the connection")
+			assert.Equal(t, tt.want, strings.Contains(<-packet, "?SDK=PortageGo&Version="), "metrics in CONNECT")
+			require.NoError(t, c.V2().Close())
 		})
 	}
 }
@@ -240,46 +259,79 @@ func TestSocketFactory(t *testing.T) {
 		}
 		return net.Dial("tcp", net.JoinHostPort(srv.Host(), itoa(srv.TCPPort())))
 	})
-	if err := c.Connect(); !errors.Is(err, fs.ErrPermission) {
-		t.Errorf("the factory's error: %v", err)
+	assert.ErrorIs(t, c.Connect(), fs.ErrPermission, "the factory's error")
+	err := c.Connect()
+	if assert.Error(t, err, "no connection") {
+		assert.Contains(t, err.Error(), "neither a connection nor an error", "no connection")
 	}
-	if err := c.Connect(); err == nil || !strings.Contains(err.Error(), "neither a connection nor an error") {
-		t.Errorf("no connection: %v", err)
-	}
-	must(t, c.Connect())
-	if calls != 3 {
-		t.Errorf("%d calls", calls)
-	}
+	require.NoError(t, c.Connect())
+	assert.Equal(t, 3, calls, "%d calls", calls)
 }
 
 // A factory that never returns does not hang Connect, and its late connection is
 // closed.
 func TestSocketFactoryHangs(t *testing.T) {
-	release, closed := make(chan struct{}), make(chan struct{})
+	entered, release, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	c := v1compat.NewAWSIoTMQTTClient("hang")
 	c.ConfigureEndpoint("h", 1)
 	c.ConfigureConnectDisconnectTimeout(0.05)
 	c.ConfigureSocketFactory(func() (net.Conn, error) {
+		close(entered)
 		<-release
 		return closeTeller{closed: closed}, nil
 	})
 	done := make(chan error, 1)
 	go func() { done <- c.Connect() }()
-	for c.V2().State() == awsiot.StateStopped {
-	}
-	must(t, c.Disconnect())
+	<-entered // an attempt that is stopped before it calls the factory does not call it any more
+	require.NoError(t, c.Disconnect())
 	select {
 	case err := <-done:
 		var ce *v1compat.ConnectError
-		if !errors.As(err, &ce) || !errors.Is(err, awsiot.ErrStopped) {
-			t.Errorf("Connect: %v", err)
+		if assert.ErrorAs(t, err, &ce, "Connect") {
+			assert.ErrorIs(t, err, awsiot.ErrStopped, "Connect")
 		}
-	case <-time.After(patience):
-		t.Fatal("Connect hangs")
+	case <-time.After(facadetest.Patience):
+		require.Fail(t, "Connect hangs")
 	}
 	close(release)
 	<-closed
-	must(t, c.V2().Close())
+	require.NoError(t, c.V2().Close())
+}
+
+// A factory that never returns is not called once more while it has not, however often the client tries again, and one that
+// panics costs an attempt.
+func TestSocketFactoryRunsOnce(t *testing.T) {
+	srv := server(t)
+	c := v1compat.NewAWSIoTMQTTClient("once")
+	c.ConfigureEndpoint("h", 1)
+	c.ConfigureConnectDisconnectTimeout(300)
+	release := make(chan struct{})
+	var running, most, calls atomic.Int32
+	c.ConfigureSocketFactory(func() (net.Conn, error) {
+		most.Store(max(most.Load(), running.Add(1)))
+		defer running.Add(-1)
+		if calls.Add(1) == 1 {
+			panic("a fault of the program")
+		}
+		<-release
+		return nil, fs.ErrPermission
+	})
+	err := c.Connect()
+	if assert.Error(t, err) {
+		assert.Contains(t, err.Error(), "a fault of the program")
+	}
+	c.ConfigureConnectDisconnectTimeout(0.05)
+	require.NoError(t, c.V2().Update(func(o *awsiot.ClientOptions) { o.ConnectTimeout = 50 * time.Millisecond }))
+	for range 3 {
+		assert.Error(t, c.Connect())
+	}
+	assert.EqualValues(t, 1, most.Load(), "factories at once")
+	close(release)
+	c.ConfigureConnectDisconnectTimeout(300)
+	require.NoError(t, c.V2().Update(func(o *awsiot.ClientOptions) { o.ConnectTimeout = 5 * time.Minute }))
+	c.ConfigureSocketFactory(func() (net.Conn, error) { return net.Dial("tcp", net.JoinHostPort(srv.Host(), itoa(srv.TCPPort()))) })
+	require.NoError(t, c.Connect())
+	require.NoError(t, c.V2().Close())
 }
 
 type closeTeller struct {

@@ -11,14 +11,14 @@ import (
 // The exported names and types that programs outside this repository use: this
 // compiles or the contract is broken.
 var (
-	_ func(string, ...v1compat.ClientOption) *v1compat.AWSIoTMQTTClient    = v1compat.NewAWSIoTMQTTClient
-	_ func(v1compat.ProtocolType) v1compat.ClientOption                    = v1compat.WithProtocolType
-	_ func(bool) v1compat.ClientOption                                     = v1compat.WithWebsocket
-	_ func(bool) v1compat.ClientOption                                     = v1compat.WithCleanSession
-	_ func(v1compat.Quirks) v1compat.ClientOption                          = v1compat.WithQuirks
-	_ func() v1compat.ClientOption                                         = v1compat.WithStrictV1
-	_ func(*awsiot.Client) *v1compat.AWSIoTMQTTClient                      = v1compat.FromV2
-	_ func(*awsiot.Client, v1compat.MessageCallback) awsiot.MessageHandler = v1compat.Handler
+	_ func(string, ...v1compat.ClientOption) *v1compat.AWSIoTMQTTClient         = v1compat.NewAWSIoTMQTTClient
+	_ func(v1compat.ProtocolType) v1compat.ClientOption                         = v1compat.WithProtocolType
+	_ func(bool) v1compat.ClientOption                                          = v1compat.WithWebsocket
+	_ func(bool) v1compat.ClientOption                                          = v1compat.WithCleanSession
+	_ func(v1compat.Quirks) v1compat.ClientOption                               = v1compat.WithQuirks
+	_ func() v1compat.ClientOption                                              = v1compat.WithStrictV1
+	_ func(*awsiot.Client, ...v1compat.ClientOption) *v1compat.AWSIoTMQTTClient = v1compat.FromV2
+	_ func(*awsiot.Client, v1compat.MessageCallback) awsiot.MessageHandler      = v1compat.Handler
 	_ interface {
 		ConfigureEndpoint(string, int)
 		ConfigureCredentials(string, string, string, ...string)

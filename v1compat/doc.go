@@ -14,8 +14,9 @@
 //
 // # Logging
 //
-// The clients log through logrus, to its standard logger or the one of SetLogger,
-// with v1's logger names in the field "logger".
+// Nothing is logged until SetLogger has been called, as nothing was in v1 without a
+// handler; then the clients log through logrus, with v1's logger names in the field
+// "logger".
 //
 // # Moving on
 //

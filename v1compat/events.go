@@ -11,158 +11,189 @@ import (
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
-// observer translates the events of one core. An event of a former core that
-// comes late is ignored.
-func (c *AWSIoTMQTTClient) observer(core *awsiot.Client) awsiot.Observer {
-	current := func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.core == core
+// lifecycle is what the connection calls leave for the core's events; it is under the client's lock.
+type lifecycle struct {
+	call               *connectCall // the last one; nil before any
+	ignore             uint64       // events of this attempt and former ones change nothing: another connect call has ended them
+	ignoreUntilStopped bool         // those of later ones too: they are being ended
+	online             bool         // OnOnline has run, OnOffline not yet
+
+	leaving       int              // disconnect calls under way
+	gone          chan struct{}    // who waits for these; nil: nobody
+	stopped       chan struct{}    // closed when OnOffline has run and the core is stopped; nil: nobody waits
+	stoppedFrom   uint64           // the attempt whose stop it is, or a later one
+	disconnectAck []func(Mid, int) // of DisconnectAsync
+}
+
+// hooks are v1's hooks as they were at one time.
+type hooks struct {
+	online, offline func()
+	message         func(*Message)
+	asyncError      func(op, topic string, err error)
+}
+
+// hookFields reads the fields. The caller holds c.mu.
+func (c *AWSIoTMQTTClient) hookFields() hooks {
+	return hooks{c.OnOnline, c.OnOffline, c.OnMessage, c.OnAsyncError}
+}
+
+// hooks returns the hooks that count now: those of the last connect call, or the fields, where there was none, or need not
+// be one.
+func (c *AWSIoTMQTTClient) hooks() hooks {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.wrapped || c.life.call == nil {
+		return c.hookFields()
 	}
+	return c.life.call.hooks
+}
+
+// observer translates the events of the core.
+func (c *AWSIoTMQTTClient) observer() awsiot.Observer {
 	return awsiot.Observer{
-		OnConnectionSuccess: func(*awsiot.ConnectionSuccess) {
-			if current() {
-				c.firstOutcome(nil)
-				c.online(core)
+		OnConnectionSuccess: func(e *awsiot.ConnectionSuccess) {
+			if call, ok := c.concerns(e.Attempt); ok {
+				c.onlineNow(call)
 			}
 		},
-		OnConnectionFailure: func(f *awsiot.ConnectionFailure) {
-			if current() {
-				c.failed(core, f)
+		OnConnectionFailure: func(e *awsiot.ConnectionFailure) {
+			if call, ok := c.concerns(e.Attempt); ok && call != nil {
+				c.failed(call, e)
 			}
 		},
-		OnDisconnection: func(*awsiot.Disconnection) {
-			if current() {
-				c.offline()
+		OnDisconnection: func(e *awsiot.Disconnection) {
+			if _, ok := c.concerns(e.Attempt); ok {
+				c.offlineNow()
 			}
 		},
-		OnStopped: func(*awsiot.Stopped) {
-			if current() {
-				c.stopped(core)
-			}
-		},
-		OnResubscribed: func(r *awsiot.Resubscribed) {
-			if current() {
-				c.resubscribed(r)
-			}
-		},
+		OnStopped:         func(e *awsiot.Stopped) { c.stoppedNow(e.Attempt) },
+		OnResubscribed:    c.resubscribed,
+		OnUnsubscribed:    c.unsubscribed,
+		OnPublishReceived: c.general,
 	}
 }
 
-// attach observes a client that FromV2 was given, once, when it is first used.
-func (c *AWSIoTMQTTClient) attach(core *awsiot.Client) {
+// concerns reports whether the events of an attempt still count, and for which call.
+func (c *AWSIoTMQTTClient) concerns(attempt uint64) (*connectCall, bool) {
 	c.mu.Lock()
-	known := c.life.attached == core
-	c.life.attached = core
-	c.mu.Unlock()
-	if !known {
-		core.Observe(c.observer(core))
+	defer c.mu.Unlock()
+	call := c.life.call
+	if call != nil && attempt <= call.base {
+		call = nil // of a former one
 	}
+	return call, attempt > c.life.ignore && !c.life.ignoreUntilStopped
 }
 
-// online is v1's CONNACK event: OnOnline, then the ack of ConnectAsync.
-func (c *AWSIoTMQTTClient) online(core *awsiot.Client) {
+// onlineNow is v1's CONNACK event: OnOnline, then the ack of ConnectAsync.
+func (c *AWSIoTMQTTClient) onlineNow(call *connectCall) {
 	c.mu.Lock()
-	if c.life.online { // Connect on a running client of FromV2 saw it first
-		c.mu.Unlock()
-		c.openedNow()
-		return
-	}
 	c.life.online = true
-	hook, ack := c.life.hooks.online, c.life.connectAck
 	c.mu.Unlock()
-	c.resubscribe(core, true)
-	if hook != nil {
+	c.outcome(call, nil)
+	c.resubscribe()
+	if hook := c.hooks().online; hook != nil {
 		c.guard("OnOnline", hook)
 	}
-	if ack != nil {
-		c.guard("connect ack", func() { ack(MidConnected, 0) })
-	}
-	c.openedNow()
+	c.acknowledge(call, 0)
 }
 
-// offline is v1's disconnect event, once for each connection.
-func (c *AWSIoTMQTTClient) offline() {
-	c.mu.Lock()
-	hook := c.life.hooks.offline
-	if !c.life.online {
-		hook = nil
+// acknowledge calls the ack of ConnectAsync, and ends Connect's wait for OnOnline.
+func (c *AWSIoTMQTTClient) acknowledge(call *connectCall, code int) {
+	if call == nil {
+		return
 	}
+	c.mu.Lock()
+	ack, told := call.ack, call.told
+	call.told = true
+	if c.life.call != call {
+		ack = nil // another call has come meanwhile
+	}
+	c.mu.Unlock()
+	if ack != nil {
+		c.guard("connect ack", func() { ack(MidConnected, code) })
+	}
+	if !told {
+		close(call.opened)
+	}
+}
+
+// offlineNow is v1's disconnect event, once for each connection.
+func (c *AWSIoTMQTTClient) offlineNow() {
+	c.mu.Lock()
+	was := c.life.online
 	c.life.online = false
 	c.mu.Unlock()
-	if hook != nil {
+	if hook := c.hooks().offline; hook != nil && was {
 		c.guard("OnOffline", hook)
 	}
 }
 
-// failed is an attempt that did not connect. v1 told the ack of ConnectAsync
-// about refusals, and gave up when the first attempt did not reach the server.
-func (c *AWSIoTMQTTClient) failed(core *awsiot.Client, f *awsiot.ConnectionFailure) {
-	c.mu.Lock()
-	ack, first := c.life.connectAck, c.life.first
-	c.mu.Unlock()
+// failed is an attempt that did not connect. v1 told the ack of ConnectAsync about refusals, and gave up when the first
+// attempt did not reach the server.
+func (c *AWSIoTMQTTClient) failed(call *connectCall, f *awsiot.ConnectionFailure) {
 	if f.Connack != nil {
-		c.firstOutcome(nil)
-		c.openedNow() // a Connect that goes on has no OnOnline to wait for
-		if ack != nil {
-			c.guard("connect ack", func() { ack(MidConnected, connackV1(f.Connack.Code)) })
-		}
+		c.outcome(call, nil)
+		c.acknowledge(call, connackV1(f.Connack.Code))
 		return
 	}
-	if first == nil {
-		return // reconnecting: the core goes on
+	first, sent := c.outcome(call, f.Err)
+	if !first || call.wait == waitsInCore {
+		return // reconnecting: the core goes on; or the call stops it
 	}
-	if err := c.stop(core); err != nil {
+	if err := c.stop(); err != nil {
 		c.logger().Warn("stopping after a failed connect", "error", err)
 	}
-	c.firstOutcome(connectError(f.Err))
+	if sent {
+		c.asyncError("connect", "", connectError(f.Err))
+	}
 }
 
-// connectSent is the core's trace of a CONNECT that was written.
-func (c *AWSIoTMQTTClient) connectSent() {
+// outcome notes how an attempt ended, and reports whether it was the first one of the call, and whether nobody waits for
+// its error any more.
+func (c *AWSIoTMQTTClient) outcome(call *connectCall, err error) (first, unheard bool) {
+	if call == nil {
+		return false, false
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	first := c.life.first
-	if first == nil || first.whole {
-		return
+	state := call.first
+	call.first = outcomeKnown
+	if state == outcomeKnown {
+		return false, false
 	}
-	select {
-	case <-first.reached: // by a former attempt
-	default:
-		close(first.reached)
-	}
+	call.outcome <- err
+	return true, state == outcomeSent && call.wait == waitsNot
 }
 
-// firstOutcome tells ConnectAsync how its first attempt went, or OnAsyncError
-// when the call no longer waits.
-func (c *AWSIoTMQTTClient) firstOutcome(err error) {
+// expectStopped returns a channel that is closed when the callbacks of the next stop have run.
+func (c *AWSIoTMQTTClient) expectStopped() <-chan struct{} {
 	c.mu.Lock()
-	first := c.life.first
-	c.life.first = nil
-	c.mu.Unlock()
-	if first == nil {
-		return
-	}
-	select {
-	case <-first.reached: // the call returns, or has returned, without it
-		<-first.left
-	case first.result <- err:
-		return
-	case <-first.left:
-	}
-	if err != nil {
-		c.asyncError("connect", "", err)
-	}
+	defer c.mu.Unlock()
+	return c.life.expectStopped(c.core.Stats().Attempts + 1)
 }
 
-// stopped follows every stop of the core, whoever asked for it.
-func (c *AWSIoTMQTTClient) stopped(core *awsiot.Client) {
-	if core.State() == awsiot.StateStopped { // else a Connect has done it already
-		c.requeue(core)
+// expectStopped is that of a stop behind an attempt.
+func (l *lifecycle) expectStopped(attempt uint64) <-chan struct{} {
+	if l.stopped == nil {
+		l.stopped = make(chan struct{})
 	}
+	l.stoppedFrom = attempt
+	return l.stopped
+}
+
+// stoppedNow follows every stop of the core, whoever asked for it.
+func (c *AWSIoTMQTTClient) stoppedNow(attempt uint64) {
 	c.mu.Lock()
-	done, acks := c.life.stopped, c.life.disconnectAck
-	c.life.stopped, c.life.disconnectAck = nil, nil
+	mine := attempt > c.life.ignore && !c.life.ignoreUntilStopped
+	if call := c.life.call; mine && call != nil && attempt > call.base {
+		call.ack = nil // Stop of the awsiot.Client is Disconnect
+	}
+	var done chan struct{}
+	var acks []func(Mid, int)
+	if attempt >= c.life.stoppedFrom {
+		done, c.life.stopped = c.life.stopped, nil
+	}
+	acks, c.life.disconnectAck = c.life.disconnectAck, nil
 	c.mu.Unlock()
 	for _, ack := range acks {
 		c.guard("disconnect ack", func() { ack(MidDisconnected, 0) })
@@ -170,36 +201,15 @@ func (c *AWSIoTMQTTClient) stopped(core *awsiot.Client) {
 	if done != nil {
 		close(done)
 	}
-}
-
-// routeGeneral gives OnMessage of a client made by FromV2 its messages: the
-// options of that client are not ours, so two routes stand for all topics.
-func (c *AWSIoTMQTTClient) routeGeneral(core *awsiot.Client) {
-	c.mu.Lock()
-	former := c.life.unroute
-	c.life.unroute = nil
-	wanted := c.life.hooks.message != nil
-	c.mu.Unlock()
-	for _, f := range former {
-		f()
+	if mine && c.core.State() == awsiot.StateStopped {
+		c.catchUp()
 	}
-	if !wanted {
-		return
-	}
-	routes := []func(){core.Handle("#", c.general), core.Handle("$aws/#", c.general)}
-	c.mu.Lock()
-	c.life.unroute = append(c.life.unroute, routes...)
-	c.mu.Unlock()
 }
 
 // inOrder returns the records in the order of their first subscription.
 func (c *AWSIoTMQTTClient) inOrder() []*record {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.sorted()
-}
-
-func (c *AWSIoTMQTTClient) sorted() []*record {
 	return slices.SortedFunc(maps.Values(c.records), func(a, b *record) int { return cmp.Compare(a.order, b.order) })
 }
 

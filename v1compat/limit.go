@@ -2,8 +2,11 @@ package v1compat
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
+
+	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
 // limit is a context that ends after a time. Calls that are made often get one
@@ -52,4 +55,16 @@ func (p *limits) end(l *limit) {
 	if l.timer.Stop() {
 		p.pool.Put(l)
 	}
+}
+
+// over is a limit whose time is over.
+var over = func() *limit { l := &limit{over: make(chan struct{})}; close(l.over); return l }()
+
+// timedOut is the cause of the timeout error of a request that goes on: awsiot.ErrAckTimeout, and what the core says of why
+// there is no answer.
+func timedOut[T any](f *awsiot.Future[T]) error {
+	if _, err := f.Wait(over); err != nil { // else it has just come
+		return fmt.Errorf("%w: %w", awsiot.ErrAckTimeout, err)
+	}
+	return awsiot.ErrAckTimeout
 }

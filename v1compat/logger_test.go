@@ -10,6 +10,11 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
+
 	"github.com/sirupsen/logrus"
 	logrustest "github.com/sirupsen/logrus/hooks/test"
 
@@ -24,7 +29,7 @@ func hooked(t *testing.T, level logrus.Level) *logrustest.Hook {
 	l, hook := logrustest.NewNullLogger()
 	l.SetLevel(level)
 	v1compat.SetLogger(l)
-	t.Cleanup(func() { v1compat.SetLogger(quiet()) })
+	t.Cleanup(func() { v1compat.SetLogger(facadetest.Quiet()) })
 	return hook
 }
 
@@ -55,58 +60,47 @@ func TestLoggedOnce(t *testing.T) {
 	srv := server(t)
 	c := plain(t, srv, "logs")
 	c.ConfigureAutoReconnectBackoffTime(0.01, 0.02, 1)
-	seen := newEvents()
-	c.OnOnline = func() { seen.add("online") }
-	must(t, c.Connect(5)) // below the minimum
-	if ok, err := c.Subscribe("t", 1, func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { defer seen.add("message"); panic("oops") }); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	if ok, err := c.Publish("t", "secret payload", 1); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	seen.wait(t, 2)
-	c.ConfigureDrainingFrequency(1) // while connected
+	seen := facadetest.NewEvents()
+	c.OnOnline = func() { seen.Add("online") }
+	require.NoError(t, c.Connect(5)) // below the minimum
+	facadetest.Acked(t)(c.Subscribe("t", 1, func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { defer seen.Add("message"); panic("oops") }))
+	facadetest.Acked(t)(c.Publish("t", "secret payload", 1))
+	seen.Wait(t, 2)
+	c.ConfigureDrainingFrequency(1) // while connected: nothing to say
 	fault(t, srv, iotlocal.Rule{Type: iotlocal.SUBSCRIBE, Action: iotlocal.Reject, Code: 0x87, Times: 1})
-	c.V2().Observe(awsiot.Observer{OnResubscribed: func(*awsiot.Resubscribed) { seen.add("resubscribed") }}) // after the facade's own
+	c.V2().Observe(awsiot.Observer{OnResubscribed: func(*awsiot.Resubscribed) { seen.Add("resubscribed") }}) // after the facade's own
 	srv.Faults().Cut("logs")
-	seen.wait(t, 4)
-	must(t, c.Disconnect())
+	seen.Wait(t, 4)
+	require.NoError(t, c.Disconnect())
 	for text, want := range map[string]string{
 		"keep-alive":           "warning " + ofClient + " keep-alive below the minimum of AWS IoT Core",
 		"panic":                "error " + ofClient + " panic in callback",
-		"configured":           "warning " + ofClient + " configured while connected",
+		"configuration":        "",
 		"connection lost":      "warning " + ofCore + " connection lost",
 		"operation failed":     "error " + ofClient + " operation failed",
 		"resubscribing failed": "",
 	} {
 		got := logged(hook, text)
-		if want == "" && len(got) > 0 || want != "" && !slices.Equal(got, []string{want}) {
-			t.Errorf("%q is in %q", text, got)
-		}
+		assert.False(t, want == "" && len(got) > 0)
+		assert.False(t, want != "" && !slices.Equal(got, []string{want}))
 	}
-	if got := logged(hook, "connected"); len(got) < 2 || got[0] != "info "+ofCore+" connected" {
-		t.Errorf("connected: %q", got)
-	}
+	got := logged(hook, "connected")
+	assert.GreaterOrEqual(t, len(got), 2, "connected")
+	assert.Equal(t, "info "+ofCore+" connected", got[0], "connected")
 	packets := 0
 	for _, e := range hook.AllEntries() {
-		if e.Data["client_id"] != "logs" || e.Time.IsZero() {
-			t.Errorf("entry %q at %v of client %v", e.Message, e.Time, e.Data["client_id"])
-		}
+		assert.Equal(t, "logs", e.Data["client_id"], "entry %q at %v of client %v", e.Message, e.Time, e.Data["client_id"])
+		assert.False(t, e.Time.IsZero(), "entry %q at %v of client %v", e.Message, e.Time, e.Data["client_id"])
 		if e.Level == logrus.TraceLevel {
 			packets++
 		}
 		for k, v := range e.Data {
-			if s, _ := v.(string); strings.Contains(s, "secret payload") {
-				t.Errorf("the payload is in %q of %q", k, e.Message)
-			}
+			s, _ := v.(string)
+			assert.NotContains(t, s, "secret payload", "the payload is in %q of %q", k, e.Message)
 		}
 	}
-	if packets < 10 {
-		t.Errorf("%d packets at trace level", packets)
-	}
-	if std.Len() > 0 {
-		t.Errorf("log/slog got\n%s", std.String())
-	}
+	assert.GreaterOrEqual(t, packets, 10, "%d packets at trace level", packets)
+	assert.Empty(t, std.String(), "log/slog got it")
 }
 
 // A client of FromV2 logs here what it has to say; the awsiot.Client keeps its own logger.
@@ -119,14 +113,13 @@ func TestLoggerOfFromV2(t *testing.T) {
 	defer core.Close()
 	c := v1compat.FromV2(core)
 	c.OnOnline = func() { panic("oops") }
-	must(t, c.Connect())
-	must(t, c.Disconnect())
-	if got := logged(hook, ""); len(got) != 1 || got[0] != "error "+ofClient+" panic in callback" {
-		t.Errorf("logrus got %q", got)
+	require.NoError(t, c.Connect())
+	require.NoError(t, c.Disconnect())
+	got := logged(hook, "")
+	if assert.Len(t, got, 1, "logrus got") {
+		assert.Equal(t, "error "+ofClient+" panic in callback", got[0], "logrus got")
 	}
-	if !strings.Contains(own.String(), "msg=connected") {
-		t.Errorf("the client's own logger got %q", own.String())
-	}
+	assert.Contains(t, own.String(), "msg=connected", "the client's own logger got")
 }
 
 // SetLogger may be called while clients log, and reaches those that are there.
@@ -138,20 +131,16 @@ func TestSetLoggerAtAnyTime(t *testing.T) {
 	for range 4 {
 		wg.Go(func() {
 			for range 50 {
-				v1compat.SetLogger(quiet())
+				v1compat.SetLogger(facadetest.Quiet())
 				v1compat.SetLogger(nil)
-				v1compat.SetLogger(quiet())
-				if ok, err := c.Publish("t", "x", 1); !ok || err != nil {
-					t.Error(ok, err)
-				}
+				v1compat.SetLogger(facadetest.Quiet())
+				facadetest.Acked(t)(c.Publish("t", "x", 1))
 			}
 		})
 	}
 	wg.Wait()
 	hook := hooked(t, logrus.InfoLevel)
-	must(t, c.Disconnect())
-	must(t, c.Connect())
-	if got := logged(hook, "connected"); len(got) == 0 {
-		t.Error("the new logger got nothing")
-	}
+	require.NoError(t, c.Disconnect())
+	require.NoError(t, c.Connect())
+	assert.NotEqual(t, 0, len(logged(hook, "connected")), "the new logger got nothing")
 }

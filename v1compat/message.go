@@ -56,8 +56,7 @@ type record struct {
 	message MessageCallback
 	ack     func(Mid, []byte)
 	version int    // counts the calls that changed it
-	active  bool   // the core subscribes it again by itself
-	again   bool   // the core does not know it: subscribe it at the next CONNACK
+	again   bool   // the core does not subscribe it again by itself
 	refused bool   // by the server; kept for Quirks.KeepRejectedSubscription
 	unroute func() // takes the route out of the core
 }
@@ -75,13 +74,9 @@ func (r *record) receive(m *awsiot.Message) {
 	c.guard("message", func() { cb(c, nil, msg) })
 }
 
-// general is the core's handler of all messages; it runs after those of the
-// filters.
+// general hears of all messages, after the handlers of the filters.
 func (c *AWSIoTMQTTClient) general(m *awsiot.Message) {
-	c.mu.Lock()
-	hook := c.life.hooks.message
-	c.mu.Unlock()
-	if hook != nil {
+	if hook := c.hooks().message; hook != nil {
 		msg := c.convert(m)
 		c.guard("OnMessage", func() { hook(msg) })
 	}

@@ -5,7 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
 
 	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/v1compat"
@@ -18,39 +24,35 @@ func TestQueueBeforeConnect(t *testing.T) {
 	srv := server(t)
 	c := plain(t, srv, "queue")
 	c.ConfigureDrainingFrequency(20)
-	ev := newEvents()
+	ev := facadetest.NewEvents()
 	cb := func(name string) v1compat.MessageCallback {
-		return func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) { ev.add("%s %s", name, m.Payload) }
+		return func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) { ev.Add("%s %s", name, m.Payload) }
 	}
 	blocking := func(ok bool, err error) {
 		t.Helper()
-		if ok || err != nil {
-			t.Errorf("got %v, %v; want queued", ok, err)
-		}
+		assert.False(t, ok)
+		assert.NoError(t, err)
 	}
 	async := func(mid v1compat.Mid, err error) {
 		t.Helper()
-		if mid != v1compat.MidQueued || err != nil {
-			t.Errorf("got %v, %v; want QUEUED", mid, err)
-		}
+		assert.Equal(t, v1compat.MidQueued, mid)
+		assert.NoError(t, err)
 	}
 	payload := []byte("a")
 	blocking(c.Publish("oq/1", payload, 1))
 	payload[0] = 'z' // the caller's again
-	async(c.PublishAsync("oq/2", "b", 1, func(mid v1compat.Mid) { ev.add("ackPub %d", mid) }))
+	async(c.PublishAsync("oq/2", "b", 1, func(mid v1compat.Mid) { ev.Add("ackPub %d", mid) }))
 	blocking(c.Subscribe("oq/#", 1, cb("msg")))
-	async(c.SubscribeAsync("oz/#", 0, func(mid v1compat.Mid, data []byte) { ev.add("ackSub %d %v", mid, data) }, cb("msgz")))
+	async(c.SubscribeAsync("oz/#", 0, func(mid v1compat.Mid, data []byte) { ev.Add("ackSub %d %v", mid, data) }, cb("msgz")))
 	blocking(c.Publish("oq/3", "c", 0))
 	blocking(c.Unsubscribe("oz/#"))
-	async(c.UnsubscribeAsync("oq/#", func(mid v1compat.Mid) { ev.add("ackUnsub %d", mid) }))
+	async(c.UnsubscribeAsync("oq/#", func(mid v1compat.Mid) { ev.Add("ackUnsub %d", mid) }))
 	begin := time.Now()
-	must(t, c.Connect())
-	equal(t, "events", ev.wait(t, 4), []string{"ackPub 2", "ackSub 4 [0]", "msg c", "ackUnsub 7"})
-	if d := time.Since(begin); d < 250*time.Millisecond {
-		t.Errorf("7 requests at 20 Hz took only %v", d)
-	}
-	equal(t, "packets", sent(t, srv, "queue", 8), []string{"CONNECT", "PUBLISH oq/1 1 a", "PUBLISH oq/2 1 b", "SUBSCRIBE oq/# 1",
-		"SUBSCRIBE oz/# 0", "PUBLISH oq/3 0 c", "UNSUBSCRIBE oz/#", "UNSUBSCRIBE oq/#"})
+	require.NoError(t, c.Connect())
+	assert.Equal(t, []string{"ackPub 2", "ackSub 4 [0]", "msg c", "ackUnsub 7"}, ev.Wait(t, 4), "events")
+	assert.GreaterOrEqual(t, time.Since(begin), 250*time.Millisecond, "7 requests at 20 Hz took only")
+	assert.Equal(t, []string{"CONNECT", "PUBLISH oq/1 1 a", "PUBLISH oq/2 1 b", "SUBSCRIBE oq/# 1",
+		"SUBSCRIBE oz/# 0", "PUBLISH oq/3 0 c", "UNSUBSCRIBE oz/#", "UNSUBSCRIBE oq/#"}, facadetest.Sent(t, srv, "queue", 8), "packets")
 }
 
 func TestQueueDisabled(t *testing.T) {
@@ -61,31 +63,30 @@ func TestQueueDisabled(t *testing.T) {
 	var sd *v1compat.SubscribeQueueDisabledError
 	var ud *v1compat.UnsubscribeQueueDisabledError
 	for _, qos := range []byte{0, 1} {
-		if ok, err := c.Publish("a", "x", qos); ok || !errors.As(err, &pd) || !errors.Is(err, awsiot.ErrOffline) {
-			t.Errorf("publish: %v, %v", ok, err)
+		ok, err := c.Publish("a", "x", qos)
+		assert.False(t, ok, "publish")
+		if assert.ErrorAs(t, err, &pd, "publish") {
+			assert.ErrorIs(t, err, awsiot.ErrOffline, "publish")
 		}
-		if _, err := c.PublishAsync("a", "x", qos, nil); !errors.As(err, &pd) {
-			t.Errorf("publishAsync: %v", err)
-		}
+		_, err = c.PublishAsync("a", "x", qos, nil)
+		assert.ErrorAs(t, err, &pd, "publishAsync")
 	}
-	cb := func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { t.Error("callback of a refused subscribe") }
-	if ok, err := c.Subscribe("a", 1, cb); ok || !errors.As(err, &sd) {
-		t.Errorf("subscribe: %v, %v", ok, err)
+	cb := func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) {
+		assert.Fail(t, "callback of a refused subscribe")
 	}
-	if _, err := c.SubscribeAsync("a", 1, nil, cb); !errors.As(err, &sd) {
-		t.Errorf("subscribeAsync: %v", err)
-	}
-	if ok, err := c.Unsubscribe("a"); ok || !errors.As(err, &ud) {
-		t.Errorf("unsubscribe: %v, %v", ok, err)
-	}
-	if _, err := c.UnsubscribeAsync("a", nil); !errors.As(err, &ud) {
-		t.Errorf("unsubscribeAsync: %v", err)
-	}
-	must(t, c.Connect())
-	if ok, err := c.Publish("a", "x", 1); !ok || err != nil {
-		t.Error(ok, err)
-	}
-	equal(t, "packets", sent(t, srv, "none", 2), []string{"CONNECT", "PUBLISH a 1 x"})
+	ok, err := c.Subscribe("a", 1, cb)
+	assert.False(t, ok, "subscribe")
+	assert.ErrorAs(t, err, &sd, "subscribe")
+	_, err = c.SubscribeAsync("a", 1, nil, cb)
+	assert.ErrorAs(t, err, &sd, "subscribeAsync")
+	ok, err = c.Unsubscribe("a")
+	assert.False(t, ok, "unsubscribe")
+	assert.ErrorAs(t, err, &ud, "unsubscribe")
+	_, err = c.UnsubscribeAsync("a", nil)
+	assert.ErrorAs(t, err, &ud, "unsubscribeAsync")
+	require.NoError(t, c.Connect())
+	facadetest.Acked(t)(c.Publish("a", "x", 1))
+	assert.Equal(t, []string{"CONNECT", "PUBLISH a 1 x"}, facadetest.Sent(t, srv, "none", 2), "packets")
 }
 
 // Drop behaviours, with the error that v1 raised in both.
@@ -109,7 +110,7 @@ func TestQueueFull(t *testing.T) {
 				c := plain(t, srv, "full", v1compat.WithQuirks(tt.quirks))
 				c.ConfigureOfflinePublishQueueing(3, tt.drop...)
 				c.ConfigureDrainingFrequency(1000)
-				c.OnAsyncError = func(op, topic string, err error) { t.Errorf("%s %s: %v", op, topic, err) }
+				c.OnAsyncError = func(op, topic string, err error) { assert.Fail(t, fmt.Sprintf("%s %s: %v", op, topic, err)) }
 				results := ""
 				for i := range 5 {
 					var err error
@@ -125,18 +126,16 @@ func TestQueueFull(t *testing.T) {
 					case errors.As(err, &full) && errors.Is(err, awsiot.ErrQueueFull):
 						results += "F"
 					default:
-						t.Errorf("%v", err)
+						assert.Fail(t, fmt.Sprintf("%v", err))
 					}
 				}
-				if results != tt.results {
-					t.Errorf("results %s, want %s", results, tt.results)
-				}
-				must(t, c.Connect())
+				assert.Equal(t, tt.results, results, "results")
+				require.NoError(t, c.Connect())
 				want := []string{"CONNECT"}
 				for _, p := range tt.packets {
 					want = append(want, "PUBLISH q 1 "+p)
 				}
-				equal(t, "packets", sent(t, srv, "full", 4), want)
+				assert.Equal(t, want, facadetest.Sent(t, srv, "full", 4), "packets")
 			})
 		}
 	}
@@ -148,21 +147,17 @@ func TestQueueFullOfSubscribes(t *testing.T) {
 	srv := server(t)
 	c := plain(t, srv, "subs")
 	c.ConfigureOfflinePublishQueueing(1, v1compat.DropOldest)
-	ev := newEvents()
-	cb := func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) { ev.add("%s", m.Topic) }
-	if ok, err := c.Subscribe("s/1", 0, cb); ok || err != nil {
-		t.Fatal(ok, err)
-	}
+	ev := facadetest.NewEvents()
+	cb := func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) { ev.Add("%s", m.Topic) }
+	facadetest.Queued(t)(c.Subscribe("s/1", 0, cb))
 	var sf *v1compat.SubscribeQueueFullError
-	if _, err := c.Subscribe("s/2", 0, cb); !errors.As(err, &sf) {
-		t.Fatal(err)
-	}
+	_, err := c.Subscribe("s/2", 0, cb)
+	require.ErrorAs(t, err, &sf)
 	var uf *v1compat.UnsubscribeQueueFullError
-	if _, err := c.Unsubscribe("s/3"); !errors.As(err, &uf) {
-		t.Fatal(err)
-	}
-	must(t, c.Connect())
-	equal(t, "packets", sent(t, srv, "subs", 2), []string{"CONNECT", "UNSUBSCRIBE s/3"})
+	_, err = c.Unsubscribe("s/3")
+	require.ErrorAs(t, err, &uf)
+	require.NoError(t, c.Connect())
+	assert.Equal(t, []string{"CONNECT", "UNSUBSCRIBE s/3"}, facadetest.Sent(t, srv, "subs", 2), "packets")
 }
 
 // What is queued and what is unacknowledged survives Disconnect and Connect, and
@@ -172,54 +167,43 @@ func TestReuse(t *testing.T) {
 		name  string
 		renew func(c *v1compat.AWSIoTMQTTClient)
 	}{
-		{"same core", func(c *v1compat.AWSIoTMQTTClient) {}},
-		{"new core", func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureLastWill("w", "x", 0) }},
-		{"closed core", func(c *v1compat.AWSIoTMQTTClient) {
-			v2 := c.V2()
-			v2.Close()
-			<-v2.Done()
+		{"as it was", func(c *v1compat.AWSIoTMQTTClient) {}},
+		{"configured", func(c *v1compat.AWSIoTMQTTClient) {
+			c.ConfigureLastWill("w", "x", 0)
+			c.ConfigureDrainingFrequency(500)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			srv := server(t)
 			c := plain(t, srv, "reuse")
 			c.ConfigureDrainingFrequency(1000)
-			ev := newEvents()
-			must(t, c.Connect())
-			cb := func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) { ev.add("%s %s", m.Topic, m.Payload) }
-			if ok, err := c.Subscribe("r/1", 1, cb); !ok || err != nil {
-				t.Fatal(ok, err)
-			}
-			if _, err := c.SubscribeAsync("r/2", 0, func(mid v1compat.Mid, data []byte) { ev.add("ack %v", data) }, cb); err != nil {
-				t.Fatal(err)
-			}
-			ev.wait(t, 1)
+			ev := facadetest.NewEvents()
+			require.NoError(t, c.Connect())
+			cb := func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) { ev.Add("%s %s", m.Topic, m.Payload) }
+			facadetest.Acked(t)(c.Subscribe("r/1", 1, cb))
+			_, err := c.SubscribeAsync("r/2", 0, func(mid v1compat.Mid, data []byte) { ev.Add("ack %v", data) }, cb)
+			require.NoError(t, err)
+			ev.Wait(t, 1)
 			hold := fault(t, srv, iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Action: iotlocal.Drop})
-			if _, err := c.PublishAsync("r/1", "unacknowledged", 1, func(mid v1compat.Mid) { ev.add("ack %d", mid) }); err != nil {
-				t.Fatal(err)
-			}
-			sent(t, srv, "reuse", 4)
-			must(t, c.Disconnect())
+			_, err = c.PublishAsync("r/1", "unacknowledged", 1, func(mid v1compat.Mid) { ev.Add("ack %d", mid) })
+			require.NoError(t, err)
+			facadetest.Sent(t, srv, "reuse", 4)
+			require.NoError(t, c.Disconnect())
 			hold.Remove()
-			if _, err := c.PublishAsync("r/2", "queued", 1, func(mid v1compat.Mid) { ev.add("ack %d", mid) }); err != nil {
-				t.Fatal(err)
-			}
+			_, err = c.PublishAsync("r/2", "queued", 1, func(mid v1compat.Mid) { ev.Add("ack %d", mid) })
+			require.NoError(t, err)
 			tt.renew(c)
-			_, err := srv.Faults().RefuseConnects(1, 0x88)
-			must(t, err)
-			if c.Connect() == nil {
-				t.Fatal("connected")
+			_, err = srv.Faults().RefuseConnects(1, 0x88)
+			require.NoError(t, err)
+			require.Error(t, c.Connect(), "connected")
+			require.NoError(t, c.Connect())
+			got := ev.Wait(t, 5)
+			for _, want := range []string{"ack [0]", "ack 3", "ack 4", "r/2 queued"} {
+				assert.Contains(t, strings.Join(got, "\n"), want, "missing")
 			}
-			must(t, c.Connect())
-			got := ev.wait(t, 6)
-			for _, want := range []string{"ack [0]", "ack 3", "ack 4", "r/1 unacknowledged", "r/2 queued"} {
-				if !strings.Contains(strings.Join(got, "\n"), want) {
-					t.Errorf("missing %q in %q", want, got)
-				}
-			}
-			packets := sent(t, srv, "reuse", 10)
-			equal(t, "packets", packets[5:], []string{"CONNECT", "CONNECT", "SUBSCRIBE r/1 1", "SUBSCRIBE r/2 0",
-				"PUBLISH r/1 1 unacknowledged", "PUBLISH r/2 1 queued"})
+			packets := facadetest.Sent(t, srv, "reuse", 10)
+			assert.Equal(t, []string{"CONNECT", "CONNECT", "PUBLISH r/1 1 unacknowledged", // ahead of the filters, as at any reconnect
+				"SUBSCRIBE r/1 1", "SUBSCRIBE r/2 0", "PUBLISH r/2 1 queued"}, packets[5:], "packets")
 		})
 	}
 }
@@ -229,39 +213,36 @@ func TestTimedOutPublishSurvives(t *testing.T) {
 	srv := server(t)
 	c := plain(t, srv, "late")
 	c.ConfigureMQTTOperationTimeout(0.05)
-	must(t, c.Connect())
+	require.NoError(t, c.Connect())
 	lost := fault(t, srv, iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Action: iotlocal.Drop})
 	payload := []byte("once")
 	var te *v1compat.PublishTimeoutError
-	if _, err := c.Publish("l", payload, 1); !errors.As(err, &te) {
-		t.Fatal(err)
-	}
+	_, err := c.Publish("l", payload, 1)
+	require.ErrorAs(t, err, &te)
 	copy(payload, "!!!!")
 	lost.Remove()
-	must(t, c.Disconnect())
-	must(t, c.Connect())
-	equal(t, "packets", sent(t, srv, "late", 5), []string{"CONNECT", "PUBLISH l 1 once", "DISCONNECT", "CONNECT", "PUBLISH l 1 once"})
+	require.NoError(t, c.Disconnect())
+	require.NoError(t, c.Connect())
+	assert.Equal(t, []string{"CONNECT", "PUBLISH l 1 once", "DISCONNECT", "CONNECT", "PUBLISH l 1 once"}, facadetest.Sent(t, srv, "late", 5), "packets")
 }
 
-// A call that waits while another goroutine disconnects gets an error, and its
-// message is not sent later: not both, as v1 did.
+// A call that waits while another goroutine disconnects waits on, as in v1, and says in the end that its message is still
+// on its way: it is sent with the next connection.
 func TestDisconnectDuringCalls(t *testing.T) {
-	srv := server(t)
-	c := connected(t, srv, "during")
-	fault(t, srv, iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Action: iotlocal.Drop})
-	done := make(chan error, 1)
-	go func() { _, err := c.Publish("d", "x", 1); done <- err }()
-	sent(t, srv, "during", 2)
-	must(t, c.Disconnect())
-	var pe *v1compat.PublishError
-	if err := <-done; !errors.As(err, &pe) || pe.Code != 4 || !errors.Is(err, awsiot.ErrStopped) {
-		t.Errorf("%v", err)
-	}
-	must(t, c.Connect())
-	if ok, err := c.Publish("d", "y", 0); !ok || err != nil {
-		t.Error(ok, err)
-	}
-	equal(t, "packets", sent(t, srv, "during", 5), []string{"CONNECT", "PUBLISH d 1 x", "DISCONNECT", "CONNECT", "PUBLISH d 0 y"})
+	inBubble(t, func(t *testing.T, w *world) {
+		require.NoError(t, w.c.Connect())
+		hold := fault(t, w.srv, iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Action: iotlocal.Drop})
+		done := make(chan error, 1)
+		go func() { _, err := w.c.Publish("d", "x", 1); done <- err }()
+		synctest.Wait()
+		require.NoError(t, w.c.Disconnect())
+		hold.Remove()
+		var te *v1compat.PublishTimeoutError
+		assert.Equal(t, 5*time.Second, took(func() { assert.ErrorAs(t, <-done, &te) }))
+		require.NoError(t, w.c.Connect())
+		synctest.Wait()
+		assert.Equal(t, []string{"CONNECT", "PUBLISH d 1 x", "DISCONNECT", "CONNECT", "PUBLISH d 1 x"}, facadetest.Sent(t, w.srv, "time", 5), "packets")
+	})
 }
 
 // Offline: unsubscribed and subscribed again, the last call wins.
@@ -269,31 +250,27 @@ func TestQueuedResubscribe(t *testing.T) {
 	srv := server(t)
 	c := plain(t, srv, "flip")
 	c.ConfigureDrainingFrequency(1000)
-	ev := newEvents()
+	ev := facadetest.NewEvents()
 	cb := func(name string) v1compat.MessageCallback {
-		return func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { ev.add("%s", name) }
+		return func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { ev.Add("%s", name) }
 	}
 	for _, f := range []func() (bool, error){
 		func() (bool, error) { return c.Subscribe("f", 0, cb("first")) },
 		func() (bool, error) { return c.Unsubscribe("f") },
 		func() (bool, error) { return c.Subscribe("f", 0, cb("second")) },
 	} {
-		if ok, err := f(); ok || err != nil {
-			t.Fatal(ok, err)
-		}
+		facadetest.Queued(t)(f())
 	}
-	must(t, c.Connect())
-	sent(t, srv, "flip", 4)
+	require.NoError(t, c.Connect())
+	facadetest.Sent(t, srv, "flip", 4)
 	for i := 0; ; i++ { // until the queue is drained
 		if ok, err := c.Publish("f", "x", 1); err != nil {
-			t.Fatal(err)
+			require.NoError(t, err)
 		} else if ok || i > 1000 {
 			break
 		}
 	}
-	if got := ev.wait(t, 1); got[0] != "second" {
-		t.Errorf("%q", got)
-	}
+	assert.Equal(t, "second", ev.Wait(t, 1)[0])
 }
 
 // Strict v1 loses the ack of a queued publish.
@@ -303,19 +280,18 @@ func TestStrictLosesQueuedAck(t *testing.T) {
 			srv := server(t)
 			c := plain(t, srv, "lost", v1compat.WithQuirks(v1compat.Quirks{QueuedPublishAckLost: strict}))
 			c.ConfigureDrainingFrequency(1000)
-			ev := newEvents()
-			if mid, err := c.PublishAsync("a", "queued", 1, func(v1compat.Mid) { ev.add("queued") }); mid != v1compat.MidQueued || err != nil {
-				t.Fatal(mid, err)
-			}
-			if _, err := c.SubscribeAsync("b", 1, func(v1compat.Mid, []byte) { ev.add("sub") }, nil); err != nil {
-				t.Fatal(err)
-			}
-			must(t, c.Connect())
+			ev := facadetest.NewEvents()
+			mid, err := c.PublishAsync("a", "queued", 1, func(v1compat.Mid) { ev.Add("queued") })
+			require.Equal(t, v1compat.MidQueued, mid)
+			require.NoError(t, err)
+			_, err = c.SubscribeAsync("b", 1, func(v1compat.Mid, []byte) { ev.Add("sub") }, nil)
+			require.NoError(t, err)
+			require.NoError(t, c.Connect())
 			want := []string{"queued", "sub"}
 			if strict {
 				want = want[1:]
 			}
-			equal(t, "acks", ev.wait(t, len(want)), want)
+			assert.Equal(t, want, ev.Wait(t, len(want)), "acks")
 		})
 	}
 }
@@ -328,31 +304,27 @@ func TestKeepRejectedSubscription(t *testing.T) {
 			fault(t, srv, iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.SUBSCRIBE, Topic: "no", Action: iotlocal.Reject, Code: 0x80})
 			c := plain(t, srv, "keep", v1compat.WithQuirks(v1compat.Quirks{KeepRejectedSubscription: keep}))
 			c.ConfigureAutoReconnectBackoffTime(0.01, 0.01, 20)
-			ev := newEvents()
-			c.OnOnline = func() { ev.add("online") }
-			must(t, c.Connect())
+			ev := facadetest.NewEvents()
+			c.OnOnline = func() { ev.Add("online") }
+			require.NoError(t, c.Connect())
 			var se *v1compat.SubackError
-			cb := func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { ev.add("message") }
-			if _, err := c.Subscribe("no", 1, cb); !errors.As(err, &se) || se.Suback != 0x80 {
-				t.Fatal(err)
-			}
+			cb := func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { ev.Add("message") }
+			_, err := c.Subscribe("no", 1, cb)
+			require.ErrorAs(t, err, &se)
+			require.Equal(t, byte(0x80), se.Suback)
 			// What else brings its messages brings them to the callback only if kept.
-			if ok, err := c.Subscribe("+", 1, func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { ev.add("other") }); !ok || err != nil {
-				t.Fatal(ok, err)
-			}
-			if ok, err := c.Publish("no", "x", 1); !ok || err != nil {
-				t.Fatal(ok, err)
-			}
+			facadetest.Acked(t)(c.Subscribe("+", 1, func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { ev.Add("other") }))
+			facadetest.Acked(t)(c.Publish("no", "x", 1))
 			messages := []string{"online", "other"}
 			if keep {
 				messages = []string{"online", "message", "other"}
 			}
-			equal(t, "messages", ev.wait(t, len(messages)), messages)
+			assert.Equal(t, messages, ev.Wait(t, len(messages)), "messages")
 			srv.Faults().Cut("keep")
-			ev.wait(t, len(messages)+1)
+			ev.Wait(t, len(messages)+1)
 			for i := 0; ; i++ {
 				if ok, err := c.Publish("end", "x", 1); err != nil {
-					t.Fatal(err)
+					require.NoError(t, err)
 				} else if ok || i > 1000 {
 					break
 				}
@@ -361,7 +333,7 @@ func TestKeepRejectedSubscription(t *testing.T) {
 			if keep {
 				want = []string{"CONNECT", "SUBSCRIBE + 1", "SUBSCRIBE no 1", "PUBLISH end 1 x"}
 			}
-			equal(t, "packets", sent(t, srv, "keep", 4+len(want))[4:], want)
+			assert.Equal(t, want, facadetest.Sent(t, srv, "keep", 4+len(want))[4:], "packets")
 		})
 	}
 }

@@ -2,6 +2,7 @@ package v1compat
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	awsiot "github.com/portage-iot/awsiot/v2"
@@ -17,7 +18,7 @@ import (
 // for the arguments, also while offline; *PublishTimeoutError when no PUBACK came
 // in time, the message remaining in flight; *PublishQueueFullError and
 // *PublishQueueDisabledError from the offline queue; *PublishError when the
-// server refused the message or the client was stopped.
+// server refused the message, ended connections over it (awsiot.ErrEndsConnection) or the client was stopped.
 //
 // Deprecated: use awsiot.Client.Publish.
 func (c *AWSIoTMQTTClient) Publish(topic string, payload any, qos byte) (bool, error) {
@@ -27,19 +28,22 @@ func (c *AWSIoTMQTTClient) Publish(topic string, payload any, qos byte) (bool, e
 	}
 	c.mid() // v1 numbered blocking calls too
 	limit := c.limits.begin(c.operationTimeout())
-	res, err := c.send(limit, &awsiot.PublishPacket{Topic: topic, Payload: body, QoS: awsiot.QoS(qos)})
+	res, err := c.send(limit, &awsiot.PublishPacket{Topic: topic, Payload: body, QoS: awsiot.QoS(qos), Lasting: true})
 	c.limits.end(limit)
 	if res.Pending == nil {
+		if err != nil {
+			c.closeWhenDenied(err)
+		}
 		return err == nil, publishError(err)
 	}
 	// It goes on without the call: queued, or in flight, also over Disconnect and Connect, as v1 kept it.
-	r := &request{kind: kindPublish, topic: topic, qos: qos, pub: ownPublish(topic, body, qos)}
+	r := &request{kind: kindPublish, topic: topic, qos: qos}
 	if lost := c.followPublish(r, res.Pending); lost != nil {
 		return false, publishError(lost)
 	}
 	switch {
 	case err != nil:
-		return false, &PublishTimeoutError{Err: awsiot.ErrAckTimeout}
+		return false, &PublishTimeoutError{Err: fmt.Errorf("%w: %w", awsiot.ErrAckTimeout, err)}
 	case c.pushedOut():
 		return false, publishError(awsiot.ErrQueueFull)
 	}
@@ -48,11 +52,10 @@ func (c *AWSIoTMQTTClient) Publish(topic string, payload any, qos byte) (bool, e
 
 // send is awsiot.Client.Publish with OfflineQueue.ReturnQueued, which a client made by FromV2 may not have.
 func (c *AWSIoTMQTTClient) send(limit *limit, p *awsiot.PublishPacket) (awsiot.PublishResult, error) {
-	core := c.current()
 	if !c.wrapped {
-		return core.Publish(limit, p)
+		return c.core.Publish(limit, p)
 	}
-	f := core.PublishAsync(p)
+	f := c.core.PublishAsync(p)
 	if f.Queued() && f.Err() == nil {
 		return awsiot.PublishResult{Queued: true, Pending: f}, nil
 	}
@@ -68,8 +71,8 @@ func (c *AWSIoTMQTTClient) send(limit *limit, p *awsiot.PublishPacket) (awsiot.P
 // that ack, which may be nil, gets when the PUBACK is there, after whatever time
 // and reconnects; never for QoS 0, as in v1. It returns MidQueued for a message
 // in the offline queue; its ack is called too, with the id that the call took
-// (v1 lost it: Quirks.QueuedPublishAckLost). A message that the server refuses
-// has no ack: OnAsyncError is told.
+// (v1 lost it: Quirks.QueuedPublishAckLost). A message that the server refuses, or
+// over which it ends connections again and again, has no ack: OnAsyncError is told.
 //
 // Deprecated: use awsiot.Client.PublishAsync.
 func (c *AWSIoTMQTTClient) PublishAsync(topic string, payload any, qos byte, ack func(mid Mid)) (Mid, error) {
@@ -92,12 +95,6 @@ func publishArguments(topic string, payload any, qos byte) ([]byte, error) {
 	return encodePayload(payload)
 }
 
-func (c *AWSIoTMQTTClient) operationTimeout() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.settings.operationTimeout
-}
-
 // await waits for done, d at most, and reports whether it was in time.
 func await(done <-chan struct{}, d time.Duration) bool {
 	select {
@@ -116,11 +113,12 @@ func await(done <-chan struct{}, d time.Duration) bool {
 	}
 }
 
-// refusal returns the SUBACK code of an error, if it is one.
+// refusal returns the SUBACK code of an error, if it is one, or what stands for it: a SUBSCRIBE over which the server
+// ends connections is not made again.
 func refusal(err error) (awsiot.ReasonCode, bool) {
 	var re *awsiot.ReasonError
 	if errors.As(err, &re) {
 		return re.Code, true
 	}
-	return 0, false
+	return awsiot.ReasonUnspecifiedError, errors.Is(err, awsiot.ErrEndsConnection)
 }

@@ -10,6 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
+
 	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/jobscompat"
 	"github.com/portage-iot/awsiot/shadowcompat"
@@ -47,7 +52,7 @@ func TestBadInput(t *testing.T) {
 			synctest.Wait()
 			return err
 		}, ""},
-		{"panic in OnOnline", true, func(s *stage) error { s.facade.OnOnline = func() { s.log.add("online"); panic("user") }; return nil }, ""},
+		{"panic in OnOnline", true, func(s *stage) error { s.facade.OnOnline = func() { s.log.Add("online"); panic("user") }; return nil }, ""},
 		{"blocking calls in a callback", false, func(s *stage) error {
 			var inside error
 			_, err := s.facade.Subscribe("c", 1, func(c *v1compat.AWSIoTMQTTClient, _ any, _ *v1compat.Message) {
@@ -87,7 +92,7 @@ func TestBadInput(t *testing.T) {
 		}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			onStage(t, false, v1compat.Quirks{}, func(s *stage) string {
+			onStage(t, &stage{}, func(s *stage) string {
 				s.client()
 				if !tt.offline {
 					s.online()
@@ -96,19 +101,14 @@ func TestBadInput(t *testing.T) {
 					s.publish("before", "1", 0)
 				}
 				err := tt.do(s)
-				if tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-					t.Errorf("error %v, want %q", err, tt.want)
-				}
-				if tt.want == "" && err != nil {
-					t.Error(err)
-				}
+				assert.False(t, tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)), "error")
+				assert.False(t, tt.want == "" && err != nil)
 				if tt.offline {
 					s.publish("behind", "2", 0)
 					s.online()
 					s.pass(10 * time.Second)
-					if s.sent("PUBLISH before") != 1 || s.sent("PUBLISH behind") != 1 {
-						t.Errorf("the queue: %q", s.packets())
-					}
+					assert.Equal(t, 1, s.sent("PUBLISH before"), "the queue")
+					assert.Equal(t, 1, s.sent("PUBLISH behind"), "the queue")
 				}
 				s.healthy()
 				return ""
@@ -127,22 +127,22 @@ func (s *stage) healthy() {
 	s.t.Helper()
 	works := func(when string) {
 		if r := s.publish("h", when, 1); r != "true" {
-			s.t.Errorf("%s: publish: %s", when, r)
+			assert.Fail(s.t, fmt.Sprintf("%s: publish: %s", when, r))
 		}
 		s.deliver("healthy", when)
 		if s.heard("healthy "+when) != 1 {
-			s.t.Errorf("%s: no message", when)
+			assert.Fail(s.t, fmt.Sprintf("%s: no message", when))
 		}
 	}
 	if r := s.subscribe("healthy", 1); r != "true" {
-		s.t.Errorf("subscribe: %s", r)
+		assert.Fail(s.t, fmt.Sprintf("subscribe: %s", r))
 	}
 	works("now")
 	s.cut()
 	s.pass(time.Minute)
 	works("after a loss")
 	if r := s.disconnect() + s.connect(); r != "truetrue" {
-		s.t.Errorf("disconnect and connect: %s", r)
+		assert.Fail(s.t, fmt.Sprintf("disconnect and connect: %s", r))
 	}
 	s.pass(time.Second)
 	works("after Disconnect")
@@ -161,45 +161,39 @@ func TestCloseWhenDenied(t *testing.T) {
 		{"subscribe", iotlocal.SUBSCRIBE, func(s *stage) error { _, err := s.facade.Subscribe("a", 1, nil); return err }, nil},
 		{"unsubscribe", iotlocal.UNSUBSCRIBE, func(s *stage) error { _, err := s.facade.Unsubscribe("a"); return err }, nil},
 		{"publishAsync", iotlocal.PUBLISH, func(s *stage) error {
-			_, err := s.facade.PublishAsync("a", "x", 1, func(v1compat.Mid) { s.log.add("ack") })
+			_, err := s.facade.PublishAsync("a", "x", 1, func(v1compat.Mid) { s.log.Add("ack") })
 			return err
 		}, []string{"publish a *v1compat.PublishError 0x87"}},
 		{"subscribeAsync", iotlocal.SUBSCRIBE, func(s *stage) error {
-			_, err := s.facade.SubscribeAsync("a", 1, func(_ v1compat.Mid, data []byte) { s.log.add("ack %x", data) }, nil)
+			_, err := s.facade.SubscribeAsync("a", 1, func(_ v1compat.Mid, data []byte) { s.log.Add("ack %x", data) }, nil)
 			return err
 		}, []string{"ack 87", "subscribe a *v1compat.SubackError 0x87"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			onStage(t, false, v1compat.Quirks{CloseWhenDenied: true}, func(s *stage) string {
+			onStage(t, &stage{quirks: v1compat.Quirks{CloseWhenDenied: true}}, func(s *stage) string {
 				s.configure = func(c *v1compat.AWSIoTMQTTClient) {
 					c.OnAsyncError = func(op, topic string, err error) {
 						code, _ := awsiot.ReasonOf(err)
-						s.log.add("%s %s %T 0x%02X", op, topic, err, byte(code))
+						s.log.Add("%s %s %T 0x%02X", op, topic, err, byte(code))
 					}
 				}
 				s.online()
 				denied := s.fault(iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: tt.kind, Action: iotlocal.Reject, Code: 0x87})
 				err := tt.call(s)
-				if code, ok := awsiot.ReasonOf(err); tt.want == nil && (!ok || code != 0x87) {
-					t.Errorf("the call: %v", err)
-				}
+				code, ok := awsiot.ReasonOf(err)
+				assert.False(t, tt.want == nil && (!ok || code != 0x87), "the call")
 				if s.pass(0); s.heard("offline") != 1 {
-					t.Errorf("the connection stays: %q", s.log.all())
+					assert.Fail(t, fmt.Sprintf("the connection stays: %q", s.log.All()))
 				}
 				denied.Remove()
 				s.pass(5 * time.Second)
-				got := strings.Join(s.log.all(), "; ")
+				got := strings.Join(s.log.All(), "; ")
 				for _, w := range append(tt.want, "offline", "online") {
-					if s.heard(w) == 0 {
-						t.Errorf("no %q in %s", w, got)
-					}
+					assert.NotEqual(t, 0, s.heard(w))
 				}
-				if strings.Contains(got, "; ack;") || s.heard("online") != 2 {
-					t.Error(got)
-				}
-				if n := s.sent("PUBLISH"); n > 1 {
-					t.Errorf("the denied message was sent %d times", n)
-				}
+				assert.NotContains(t, got, "; ack;")
+				assert.Equal(t, 2, s.heard("online"))
+				assert.LessOrEqual(t, s.sent("PUBLISH"), 1, "the denied message was sent")
 				s.healthy()
 				return ""
 			})
@@ -210,36 +204,33 @@ func TestCloseWhenDenied(t *testing.T) {
 // TestCloseWhenDeniedOverTCP: the quirk works without a socket factory too, and for a filter that is denied only when it
 // is subscribed again.
 func TestCloseWhenDeniedOverTCP(t *testing.T) {
+	t.Parallel()
 	srv := server(t)
 	c := plain(t, srv, "closed", v1compat.WithStrictV1())
-	ev := newEvents()
-	c.OnOnline = func() { ev.add("online") }
-	c.OnOffline = func() { ev.add("offline") }
-	must(t, c.Connect())
-	if ok, err := c.Subscribe("f", 1, nil); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
+	ev := facadetest.NewEvents()
+	c.OnOnline = func() { ev.Add("online") }
+	c.OnOffline = func() { ev.Add("offline") }
+	require.NoError(t, c.Connect())
+	facadetest.Acked(t)(c.Subscribe("f", 1, nil))
 	denied := fault(t, srv, iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.SUBSCRIBE, Action: iotlocal.Reject, Code: 0x87})
 	srv.Faults().Cut("closed")
-	got := ev.wait(t, 4) // as v1: the filter is kept, so that this would go on for ever
+	got := ev.Wait(t, 4) // as v1: the filter is kept, so that this would go on for ever
 	denied.Remove()
-	equal(t, "events", got[:4], []string{"online", "offline", "online", "offline"})
-	ev.wait(t, 5)
+	assert.Equal(t, []string{"online", "offline", "online", "offline"}, got[:4], "events")
+	ev.Wait(t, 5)
 }
 
 // TestAsyncErrorIsLogged: without OnAsyncError an error that no call returns is logged, at error.
 func TestAsyncErrorIsLogged(t *testing.T) {
-	onStage(t, false, v1compat.Quirks{}, func(s *stage) string {
+	onStage(t, &stage{}, func(s *stage) string {
 		logged := s.captureLog()
 		s.online()
 		s.deny(iotlocal.PUBLISH)
-		_, err := s.facade.PublishAsync("secret/topic", "x", 1, func(v1compat.Mid) { t.Error("the ack of a refused message") })
-		must(t, err)
+		_, err := s.facade.PublishAsync("secret/topic", "x", 1, func(v1compat.Mid) { assert.Fail(t, "the ack of a refused message") })
+		require.NoError(t, err)
 		s.pass(time.Second)
 		for _, part := range []string{"level=error", "op=publish", "topic=secret/topic", "Publish Error: 12"} {
-			if !strings.Contains(logged(), part) {
-				t.Errorf("no %q in the log: %s", part, fmt.Sprint(logged()))
-			}
+			assert.Contains(t, logged(), part, "no")
 		}
 		return ""
 	})

@@ -9,6 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
+
 	"github.com/sirupsen/logrus"
 
 	"github.com/portage-iot/awsiot/iotlocal"
@@ -23,7 +27,7 @@ var connectionRows = []quirkRow{
 		v2: "`*ReasonError` 0x87, not tried again", threads: "rec",
 		run: func(s *stage) string {
 			_, err := s.srv.Faults().RefuseConnects(3, 0x87)
-			must(s.t, err)
+			require.NoError(s.t, err)
 			r := s.connect()
 			s.pass(time.Minute)
 			if s.dialled() > 1 {
@@ -37,19 +41,19 @@ var connectionRows = []quirkRow{
 		v1: "online, ack 5, offline, online, ack 0", here: "ack 5, online, ack 0", v2: "failure 0x87, online", threads: "rec",
 		run: func(s *stage) string {
 			_, err := s.srv.Faults().RefuseConnects(1, 0x87)
-			must(s.t, err)
+			require.NoError(s.t, err)
 			s.options = func(o *awsiot.ClientOptions) {
-				o.OnConnectionFailure = func(f *awsiot.ConnectionFailure) { s.log.add("failure 0x%02X", byte(f.Connack.Code)) }
+				o.OnConnectionFailure = func(f *awsiot.ConnectionFailure) { s.log.Add("failure 0x%02X", byte(f.Connack.Code)) }
 			}
 			s.client()
 			if s.v2 != nil {
-				must(s.t, s.v2.Start())
+				require.NoError(s.t, s.v2.Start())
 			} else {
-				_, err = s.facade.ConnectAsync(600, func(_ v1compat.Mid, data int) { s.log.add("ack %d", data) })
-				must(s.t, err)
+				_, err = s.facade.ConnectAsync(600, func(_ v1compat.Mid, data int) { s.log.Add("ack %d", data) })
+				require.NoError(s.t, err)
 			}
 			s.pass(2 * time.Minute)
-			return strings.Join(s.log.all(), ", ")
+			return strings.Join(s.log.All(), ", ")
 		},
 	},
 	{
@@ -99,7 +103,7 @@ var connectionRows = []quirkRow{
 		run: func(s *stage) string {
 			s.online(4)
 			hole, err := s.srv.Faults().BlackHole(stageID)
-			must(s.t, err)
+			require.NoError(s.t, err)
 			s.pass(8 * time.Second)
 			hole.Remove()
 			s.pass(30 * time.Second)
@@ -133,7 +137,7 @@ var connectionRows = []quirkRow{
 			first := lastKeepAlive(s)
 			s.disconnect()
 			if s.v2 != nil {
-				must(s.t, s.v2.Close())
+				require.NoError(s.t, s.v2.Close())
 				s.v2 = nil
 				s.online(10)
 				if lastKeepAlive(s) != 10 {
@@ -195,7 +199,7 @@ var connectionRows = []quirkRow{
 		run: func(s *stage) string {
 			s.online()
 			_, err := s.srv.Faults().RefuseConnects(1, 0x84)
-			must(s.t, err)
+			require.NoError(s.t, err)
 			s.cut()
 			s.pass(time.Second) // the first wait; then it is refused
 			if s.dialled() != 2 {
@@ -264,6 +268,6 @@ func (s *stage) captureLog() (logged func() string) {
 	l := logrus.New()
 	l.SetOutput(&b)
 	v1compat.SetLogger(l)
-	s.t.Cleanup(func() { v1compat.SetLogger(quiet()) })
+	s.t.Cleanup(func() { v1compat.SetLogger(facadetest.Quiet()) })
 	return b.String
 }

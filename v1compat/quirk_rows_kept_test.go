@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
 	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/shadowcompat"
 	"github.com/portage-iot/awsiot/v1compat"
@@ -72,7 +75,7 @@ var keptRows = []quirkRow{
 			var words []string
 			for _, p := range s.srv.Recorder().Packets() {
 				if p.Dir == iotlocal.ClientToServer && (p.Type == iotlocal.PUBLISH || p.Type == iotlocal.SUBSCRIBE || p.Type == iotlocal.UNSUBSCRIBE) {
-					at, words = append(at, p.Time), append(words, short(p))
+					at, words = append(at, p.Time), append(words, facadetest.Text(p))
 				}
 			}
 			if got := strings.Join(words, "; "); got != "PUBLISH first 0 1; SUBSCRIBE f 1; UNSUBSCRIBE g; PUBLISH last 0 2; PUBLISH new 0 3" {
@@ -129,7 +132,7 @@ var keptRows = []quirkRow{
 		run: func(s *stage) string {
 			s.options = func(o *awsiot.ClientOptions) {
 				o.SessionBehavior, o.SessionExpiry = awsiot.RejoinAlways, time.Hour
-				o.OnResubscribed = func(r *awsiot.Resubscribed) { s.log.add("resubscribed") }
+				o.OnResubscribed = func(r *awsiot.Resubscribed) { s.log.Add("resubscribed") }
 			}
 			s.online()
 			again := "the ack callback again"
@@ -139,8 +142,8 @@ var keptRows = []quirkRow{
 				s.subscribe("a", 0)
 			} else {
 				for _, f := range []string{"b", "a"} {
-					_, err := s.facade.SubscribeAsync(f, 1, func(v1compat.Mid, []byte) { s.log.add("resubscribed") }, nil)
-					must(s.t, err)
+					_, err := s.facade.SubscribeAsync(f, 1, func(v1compat.Mid, []byte) { s.log.Add("resubscribed") }, nil)
+					require.NoError(s.t, err)
 				}
 				s.pass(time.Second)
 			}
@@ -149,7 +152,7 @@ var keptRows = []quirkRow{
 			s.pass(10 * time.Second)
 			got := s.packets()
 			if len(got) != 6 || !strings.HasPrefix(got[4], "SUBSCRIBE b") || !strings.HasPrefix(got[5], "SUBSCRIBE a") || s.heard("resubscribed") != former+2 {
-				return fmt.Sprint(got, s.log.all())
+				return fmt.Sprint(got, s.log.All())
 			}
 			return "one SUBSCRIBE for each filter, in their order, and " + again
 		},
@@ -175,7 +178,7 @@ var keptRows = []quirkRow{
 				unacked = "lost"
 			}
 			if s.sent("SUBSCRIBE f") != 2 || s.heard("ack between") != 1 {
-				return fmt.Sprint(s.packets(), s.log.all())
+				return fmt.Sprint(s.packets(), s.log.All())
 			}
 			return "subscribed again, " + unacked + ", sent"
 		},
@@ -188,10 +191,10 @@ var keptRows = []quirkRow{
 			last := "OnMessage"
 			slow := func(string) { time.Sleep(time.Second) }
 			s.configure = func(c *v1compat.AWSIoTMQTTClient) {
-				c.OnMessage = func(m *v1compat.Message) { s.log.add("all %s", m.Payload) }
+				c.OnMessage = func(m *v1compat.Message) { s.log.Add("all %s", m.Payload) }
 			}
 			s.options = func(o *awsiot.ClientOptions) {
-				o.OnPublishReceived = func(m *awsiot.Message) { s.log.add("all %s", m.Payload) }
+				o.OnPublishReceived = func(m *awsiot.Message) { s.log.Add("all %s", m.Payload) }
 			}
 			s.online()
 			if s.v2 != nil {
@@ -203,7 +206,7 @@ var keptRows = []quirkRow{
 			s.deliver("o/a", "1")
 			s.deliver("o/a", "2")
 			s.pass(10 * time.Second)
-			if got := strings.Join(s.log.all(), ", "); got != "online, o/# 1, o/a 1, all 1, o/# 2, o/a 2, all 2" {
+			if got := strings.Join(s.log.All(), ", "); got != "online, o/# 1, o/a 1, all 1, o/# 2, o/a 2, all 2" {
 				return got
 			}
 			return "in the order of the first subscription, then " + last + ", one at a time"
@@ -240,7 +243,7 @@ var keptRows = []quirkRow{
 			if s.v2 == nil {
 				return r + ", no second attempt"
 			}
-			must(s.t, s.v2.Start())
+			require.NoError(s.t, s.v2.Start())
 			s.pass(2 * time.Minute)
 			if n := s.dialled(); n != 6 {
 				return fmt.Sprintf("Start: %d attempts", n)

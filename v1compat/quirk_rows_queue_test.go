@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/v1compat"
 	awsiot "github.com/portage-iot/awsiot/v2"
@@ -77,10 +79,14 @@ var queueRows = []quirkRow{
 	},
 	{
 		name: "QueueKeptOnConfigure", what: "`configureOfflinePublishQueueing` when requests are queued",
-		v1: "they are thrown away", here: "they are kept", v2: none + "options are fixed when the client is made", threads: "code",
+		v1: "they are thrown away", here: "they are kept", v2: "they are kept", threads: "rec",
 		run: func(s *stage) string {
 			s.publish("a", "x", 0)
-			s.facade.ConfigureOfflinePublishQueueing(5)
+			if s.onV2 {
+				require.NoError(s.t, s.v2.Update(func(o *awsiot.ClientOptions) { o.OfflineQueue.MaxOperations = 5 }))
+			} else {
+				s.facade.ConfigureOfflinePublishQueueing(5)
+			}
 			s.online()
 			s.pass(5 * time.Second)
 			if s.sent("PUBLISH a") == 1 {
@@ -144,6 +150,35 @@ var queueRows = []quirkRow{
 		},
 	},
 	{
+		name: "EndsConnections", what: "a message for which the server ends the connection (140,000 bytes at QoS 1), and the one behind it",
+		v1: "sent again on every connection, for ever; never acknowledged", here: "`*PublishError` 9 to `OnAsyncError` after 2 connections; acknowledged",
+		v2: "`*ReasonError` 0x95 after 2 connections; acknowledged", threads: "code",
+		run: func(s *stage) string {
+			s.configure = func(c *v1compat.AWSIoTMQTTClient) {
+				c.OnAsyncError = func(_, topic string, err error) { s.log.Add("%s of %s", errorText(err), topic) }
+			}
+			s.online()
+			large := strings.Repeat("x", 140_000)
+			s.publishAsync("large", large, 1)
+			s.publishAsync("a", "behind", 1)
+			s.pass(time.Minute)
+			end := "sent again on every connection"
+			for _, e := range s.log.All() {
+				if text, ok := strings.CutSuffix(e, " of large"); ok {
+					end = text + " to `OnAsyncError`"
+				}
+				if text, ok := strings.CutSuffix(e, " for "+large); ok {
+					end = text
+				}
+			}
+			end = fmt.Sprintf("%s after %d connections", end, s.sent("PUBLISH large"))
+			if s.heard("ack behind") != 1 {
+				return end + "; never acknowledged"
+			}
+			return end + "; acknowledged"
+		},
+	},
+	{
 		name: "QoS2Refused", what: "QoS 2, which AWS IoT Core does not have",
 		v1: "true, and the whole handshake", here: "`*ValueError`", v2: "`*ValidationError`", threads: "rec",
 		run: func(s *stage) string {
@@ -161,7 +196,7 @@ var queueRows = []quirkRow{
 				core, through = s.facade.V2(), "through `V2()`: "
 			}
 			_, err := core.Publish(bg(), &awsiot.PublishPacket{Topic: "a", QoS: 1, Retain: true, ContentType: "text/plain"})
-			must(s.t, err)
+			require.NoError(s.t, err)
 			if s.sent("PUBLISH a 1  retain") != 1 {
 				return strings.Join(s.packets(), ", ")
 			}
@@ -252,7 +287,7 @@ var callbackRows = []quirkRow{
 					saw = "the client, nil"
 				}
 			})
-			must(s.t, err)
+			require.NoError(s.t, err)
 			s.deliver("m", "1")
 			return saw
 		},

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/portage-iot/awsiot/jobscompat"
 	"github.com/portage-iot/awsiot/v1compat"
 	"github.com/portage-iot/awsiot/v1compat/discovery"
@@ -31,10 +33,10 @@ var serviceRows = []quirkRow{
 	{
 		name: "JobPayload", what: "the payload of `sendJobsUpdate`: its order, its white space, and the types of its numbers",
 		v1:   "`{\"status\": \"IN_PROGRESS\", \"expectedVersion\": \"1\", \"executionNumber\": \"2\", \"includeJobDocument\": true, \"clientToken\": \"ledger\"}`",
-		here: asV1, v2: none + "no jobs client yet; plain messages", threads: "rec",
+		here: asV1, v2: none + "`iotjobs`: compact, with numbers; a `Document` goes out as it is, with a token", threads: "rec",
 		run: func(s *stage) string {
 			_, err := s.jobs().SendJobsUpdate("job", jobscompat.JobExecutionInProgress, jobscompat.UpdateOptions{ExpectedVersion: 1, ExecutionNumber: 2, IncludeJobDocument: true})
-			must(s.t, err)
+			require.NoError(s.t, err)
 			got := s.packets()
 			return "`" + strings.TrimPrefix(got[len(got)-1], "PUBLISH $aws/things/Bot/jobs/job/update 1 ") + "`"
 		},
@@ -43,17 +45,17 @@ var serviceRows = []quirkRow{
 		name: "JobArgumentOrder", what: "the order of the callbacks of `createJobSubscriptionAsync`",
 		v1: "ack, callback", here: asV1, v2: none + "a handler in the subscription, a future for the ack", threads: "code",
 		run: func(s *stage) string {
-			_, err := s.jobs().CreateJobSubscriptionAsync(func(v1compat.Mid, []byte) { s.log.add("ack") },
-				func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { s.log.add("callback") }, jobscompat.JobNotifyTopic, jobscompat.JobRequestType, "")
-			must(s.t, err)
+			_, err := s.jobs().CreateJobSubscriptionAsync(func(v1compat.Mid, []byte) { s.log.Add("ack") },
+				func(*v1compat.AWSIoTMQTTClient, any, *v1compat.Message) { s.log.Add("callback") }, jobscompat.JobNotifyTopic, jobscompat.JobRequestType, "")
+			require.NoError(s.t, err)
 			s.pass(time.Second)
 			s.deliver("$aws/things/Bot/jobs/notify", "{}")
-			return strings.Join(s.log.all()[1:], ", ")
+			return strings.Join(s.log.All()[1:], ", ")
 		},
 	},
 	{
 		name: "JobStatusRefused", what: "`sendJobsUpdate` with a status that has no word (UNKNOWN, NOT_SET)",
-		v1: "true, an empty message is published", here: "`*ValueError`, nothing is published", v2: none + "no jobs client yet", threads: "rec",
+		v1: "true, an empty message is published", here: "`*ValueError`, nothing is published", v2: none + "`*ValidationError` of `iotjobs`, nothing is published", threads: "rec",
 		run: func(s *stage) string {
 			_, err := s.jobs().SendJobsUpdate("job", jobscompat.JobExecutionUnknownStatus, jobscompat.UpdateOptions{})
 			if s.sent("PUBLISH") > 0 {
@@ -64,7 +66,7 @@ var serviceRows = []quirkRow{
 	},
 	{
 		name: "JobWithoutTopicHarmless", what: "a job subscription that has no topic (describe without a job id), and the next message",
-		v1: "`*ValueError`, no callback any more", here: "`*ValueError`, its callback runs", v2: none + "no jobs client yet", threads: "#232, rec",
+		v1: "`*ValueError`, no callback any more", here: "`*ValueError`, its callback runs", v2: none + "`*ValidationError` of `iotjobs`, other callbacks run", threads: "#232, rec",
 		run: func(s *stage) string {
 			jobs := s.jobs()
 			s.subscribe("m", 0)
@@ -120,7 +122,7 @@ var serviceRows = []quirkRow{
 func (s *stage) discover(host, header string) error {
 	certs := newTrCerts(s.t)
 	ln, err := s.net.Listen("discovery:8443")
-	must(s.t, err)
+	require.NoError(s.t, err)
 	var server sync.WaitGroup
 	server.Go(func() {
 		if conn, err := ln.Accept(); err == nil { // the client asks once
@@ -142,7 +144,7 @@ func (s *stage) discover(host, header string) error {
 		p.ConfigureSocketFactory(dial)
 		_, err = p.Discover("Bot")
 	}
-	must(s.t, ln.Close())
+	require.NoError(s.t, ln.Close())
 	server.Wait()
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/shadowcompat"
 	"github.com/portage-iot/awsiot/v1compat"
@@ -28,13 +30,13 @@ func (s *stage) handler(persistent bool) *shadowcompat.ShadowHandler {
 
 // heardShadow logs what a shadow callback gets, as "NAME STATUS".
 func (s *stage) heardShadow(name string) shadowcompat.ShadowCallback {
-	return func(_, status, _ string) { s.log.add("%s %s", name, status) }
+	return func(_, status, _ string) { s.log.Add("%s %s", name, status) }
 }
 
 // deltas is how often the delta of a version was delivered.
 func (s *stage) deltas() int {
 	n := 0
-	for _, e := range s.log.all() {
+	for _, e := range s.log.All() {
 		if strings.HasPrefix(e, "delta") || strings.HasPrefix(e, shadowBase+"update/delta") {
 			n++
 		}
@@ -53,12 +55,12 @@ func (s *stage) knowing() *shadowcompat.ShadowHandler {
 		return nil
 	}
 	h := s.handler(true)
-	must(s.t, h.ShadowRegisterDeltaCallback(s.heardShadow("delta")))
+	require.NoError(s.t, h.ShadowRegisterDeltaCallback(s.heardShadow("delta")))
 	_, err := h.ShadowUpdate(reported, s.heardShadow("update"), 5)
-	must(s.t, err)
+	require.NoError(s.t, err)
 	s.pass(time.Second)
 	if s.heard("update accepted") != 1 {
-		s.t.Fatal(s.log.all())
+		require.Fail(s.t, fmt.Sprint(s.log.All()))
 	}
 	return h
 }
@@ -66,7 +68,7 @@ func (s *stage) knowing() *shadowcompat.ShadowHandler {
 var shadowRows = []quirkRow{
 	{
 		name: "ShadowStatus", what: "what a shadow callback gets: an accepted, a rejected, an unanswered request, a delta",
-		v1: "accepted, rejected, timeout (`REQUEST TIME OUT`), delta/Bot", here: asV1, v2: none + "no shadow client yet; plain messages", threads: "#4, rec",
+		v1: "accepted, rejected, timeout (`REQUEST TIME OUT`), delta/Bot", here: asV1, v2: none + "`iotshadow.AnswerV1`: as v1; deltas are a stream", threads: "#4, rec",
 		run: func(s *stage) string {
 			h := s.handler(true)
 			var got []string
@@ -76,19 +78,19 @@ var shadowRows = []quirkRow{
 				}
 				got = append(got, status)
 			}
-			must(s.t, h.ShadowRegisterDeltaCallback(cb))
+			require.NoError(s.t, h.ShadowRegisterDeltaCallback(cb))
 			for _, call := range []func() (string, error){
 				func() (string, error) { return h.ShadowUpdate(reported, cb, 5) },
 				func() (string, error) { return h.ShadowUpdate(`{"state":1}`, cb, 5) },
 			} {
 				_, err := call()
-				must(s.t, err)
+				require.NoError(s.t, err)
 				s.pass(time.Second)
 			}
 			hole, err := s.srv.Faults().BlackHole(stageID)
-			must(s.t, err)
+			require.NoError(s.t, err)
 			_, err = h.ShadowUpdate(reported, cb, 5)
-			must(s.t, err)
+			require.NoError(s.t, err)
 			s.pass(6 * time.Second)
 			hole.Remove()
 			s.deliver(shadowBase+"update/delta", `{"version":9,"state":{}}`)
@@ -103,7 +105,7 @@ var shadowRows = []quirkRow{
 			held := s.fault(iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Action: iotlocal.Hold})
 			for _, name := range []string{"first", "second"} {
 				_, err := h.ShadowUpdate(reported, s.heardShadow(name), 5)
-				must(s.t, err)
+				require.NoError(s.t, err)
 			}
 			held.Release()
 			s.deliver(shadowBase+"update/accepted", `{"version":99,"clientToken":"foreign"}`)
@@ -111,7 +113,7 @@ var shadowRows = []quirkRow{
 			if s.heard("second accepted") == 2 && s.heard("first accepted") == 0 {
 				return "the second callback gets both answers, found by their token"
 			}
-			return strings.Join(s.log.all(), ", ")
+			return strings.Join(s.log.All(), ", ")
 		},
 	},
 	{
@@ -129,10 +131,10 @@ var shadowRows = []quirkRow{
 		run: func(s *stage) string {
 			if h := s.knowing(); h != nil {
 				_, err := h.ShadowGet(s.heardShadow("get"), 5)
-				must(s.t, err)
+				require.NoError(s.t, err)
 				s.pass(time.Second)
 				if s.heard("get accepted") != 1 {
-					return strings.Join(s.log.all(), ", ")
+					return strings.Join(s.log.All(), ", ")
 				}
 			}
 			s.deliver(shadowBase+"update/delta", `{"version":1,"state":{"on":2}}`)
@@ -156,7 +158,7 @@ var shadowRows = []quirkRow{
 					return
 				}
 				_, err := h.ShadowGet(nil, 5)
-				must(s.t, err)
+				require.NoError(s.t, err)
 			})
 			if d == 0 {
 				return "until the SUBACK"
@@ -175,10 +177,10 @@ var shadowRows = []quirkRow{
 			failed := errorText(err)
 			s.online()
 			_, err = h.ShadowUpdate(reported, s.heardShadow("later"), 5)
-			must(s.t, err)
+			require.NoError(s.t, err)
 			s.pass(20 * time.Second)
 			if s.heard("later accepted") != 1 || s.heard("failed timeout") != 0 {
-				return strings.Join(s.log.all(), ", ")
+				return strings.Join(s.log.All(), ", ")
 			}
 			if s.sent("UNSUBSCRIBE") != 2 {
 				return failed + "; never again"
@@ -195,10 +197,10 @@ var shadowRows = []quirkRow{
 			_, err := h.ShadowUpdate(reported, func(_, status, _ string) {
 				lost.Remove()
 				if _, err := h.ShadowUpdate(reported, s.heardShadow("inside"), 5); err != nil {
-					s.log.add("inside: %v", err)
+					s.log.Add("inside: %v", err)
 				}
 			}, 1)
-			must(s.t, err)
+			require.NoError(s.t, err)
 			s.pass(5 * time.Second)
 			if s.heard("inside accepted") == 1 {
 				return "is made"
@@ -213,21 +215,21 @@ var shadowRows = []quirkRow{
 			if s.onV2 {
 				s.online()
 				s.subscribe(shadowBase+"update/delta", 0)
-				s.v2.Handle(shadowBase+"update/delta", func(*awsiot.Message) { s.log.add("delta") })
+				s.v2.Handle(shadowBase+"update/delta", func(*awsiot.Message) { s.log.Add("delta") })
 				s.deliver(shadowBase+"update/delta", `{"version":7,"state":{}}`)
 				if s.deltas() == 2 {
 					return "both get them"
 				}
-				return strings.Join(s.log.all(), ", ")
+				return strings.Join(s.log.All(), ", ")
 			}
 			s.online()
 			c := shadowcompat.NewAWSIoTMQTTShadowClientWith(s.facade)
 			for _, name := range []string{"first", "second"} {
-				must(s.t, c.CreateShadowHandlerWithName("Bot", true).ShadowRegisterDeltaCallback(s.heardShadow(name)))
+				require.NoError(s.t, c.CreateShadowHandlerWithName("Bot", true).ShadowRegisterDeltaCallback(s.heardShadow(name)))
 			}
 			s.deliver(shadowBase+"update/delta", `{"version":7,"state":{}}`)
 			synctest.Wait()
-			got := s.log.all()[1:]
+			got := s.log.All()[1:]
 			slices.Sort(got) // each on a goroutine of its handler
 			if strings.Join(got, ", ") == "first delta/Bot, second delta/Bot" {
 				return "both get them"

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/portage-iot/awsiot/v1compat"
 	awsiot "github.com/portage-iot/awsiot/v2"
 	"github.com/portage-iot/awsiot/v2/awsauth"
@@ -48,7 +50,7 @@ var websocketRows = []quirkRow{
 			s.online()
 			r := p.requests[0]
 			key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-WebSocket-Key"))
-			must(s.t, err)
+			require.NoError(s.t, err)
 			q := r.URL.Query()
 			text := fmt.Sprintf("key of %d bytes, subprotocol %s", len(key), r.Header.Get("Sec-WebSocket-Protocol"))
 			if e := r.Header.Get("Sec-WebSocket-Extensions"); e != "" {
@@ -116,7 +118,7 @@ func (s *stage) websocket(host string) *wsStage {
 	p := &wsStage{s: s, acceptName: "Sec-WebSocket-Accept", good: "OLD"}
 	certs := newTrCerts(s.t)
 	ln, err := s.net.Listen("websocket:443")
-	must(s.t, err)
+	require.NoError(s.t, err)
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -146,7 +148,7 @@ func (s *stage) websocket(host string) *wsStage {
 	s.facade.ConfigureEndpoint(host, 443)
 	s.facade.ConfigureCredentials(certs.path("<certs>/ca.pem"), "", "")
 	s.facade.ConfigureSocketFactory(dial)
-	s.facade.OnOnline = func() { s.log.add("online") }
+	s.facade.OnOnline = func() { s.log.Add("online") }
 	p.renew = func(id string) { s.facade.ConfigureIAMCredentials(id, "secret", "") }
 	p.renew("OLD")
 	return p

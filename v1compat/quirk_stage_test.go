@@ -16,6 +16,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
+
 	"github.com/portage-iot/awsiot/internal/memnet"
 	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/v1compat"
@@ -29,7 +33,7 @@ const stageID = "ledger"
 type stage struct {
 	t      *testing.T
 	srv    *iotlocal.Server
-	log    *events // what callbacks and hooks saw
+	log    *facadetest.Events // what callbacks and hooks saw
 	quirks v1compat.Quirks
 
 	net    memnet.Network
@@ -39,6 +43,7 @@ type stage struct {
 	spy    *syncBuffer // what the client writes, if it is there: the server's record leaves the SDK's name out
 
 	onV2      bool
+	half      bool // the facade is FromV2 of a client with the options of one that was configured
 	facade    *v1compat.AWSIoTMQTTClient
 	v2        *awsiot.Client
 	configure func(*v1compat.AWSIoTMQTTClient) // before the facade is used
@@ -46,25 +51,25 @@ type stage struct {
 }
 
 // onStage runs a row's program and returns what it saw.
-func onStage(t *testing.T, onV2 bool, quirks v1compat.Quirks, run func(*stage) string) (saw string) {
+func onStage(t *testing.T, on *stage, run func(*stage) string) (saw string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{t: t, log: newEvents(), quirks: quirks, onV2: onV2}
+		s := &stage{t: t, log: facadetest.NewEvents(), quirks: on.quirks, onV2: on.onV2, half: on.half}
 		var err error
 		s.srv, err = iotlocal.Start(iotlocal.Options{
 			Dir: t.TempDir(), TLSPort: iotlocal.Off, WSPort: iotlocal.Off, WSSPort: iotlocal.Off,
 			Listen: func(_, address string) (net.Listener, error) { return s.net.Listen(address) },
 		})
-		must(t, err)
+		require.NoError(t, err)
 		saw = run(s)
 		if s.facade != nil {
 			_ = s.facade.Disconnect() // an error says that it is not connected
-			must(t, s.facade.V2().Close())
+			require.NoError(t, s.facade.V2().Close())
 		}
 		if s.v2 != nil {
-			must(t, s.v2.Close())
+			require.NoError(t, s.v2.Close())
 		}
-		must(t, s.srv.Close())
+		require.NoError(t, s.srv.Close())
 		time.Sleep(time.Minute) // timers of requests
 		synctest.Wait()
 	})
@@ -144,8 +149,8 @@ func (s *stage) client() {
 		o := awsiot.OptionsV1(stageID)
 		o.Endpoint, o.Port, o.Auth = s.srv.Host(), s.srv.TCPPort(), awsiot.PlainTCP()
 		o.Dialer = func(context.Context, string, string) (net.Conn, error) { return s.dial() }
-		o.OnConnectionSuccess = func(*awsiot.ConnectionSuccess) { s.log.add("online") }
-		o.OnDisconnection = func(*awsiot.Disconnection) { s.log.add("offline") }
+		o.OnConnectionSuccess = func(*awsiot.ConnectionSuccess) { s.log.Add("online") }
+		o.OnDisconnection = func(*awsiot.Disconnection) { s.log.Add("offline") }
 		if s.options != nil {
 			s.options(&o)
 		}
@@ -155,10 +160,18 @@ func (s *stage) client() {
 	s.facade = v1compat.NewAWSIoTMQTTClient(stageID, v1compat.WithQuirks(s.quirks))
 	s.facade.ConfigureEndpoint(s.srv.Host(), s.srv.TCPPort())
 	s.facade.ConfigureSocketFactory(s.dial)
-	s.facade.OnOnline = func() { s.log.add("online") }
-	s.facade.OnOffline = func() { s.log.add("offline") }
+	s.facade.OnOnline = func() { s.log.Add("online") }
+	s.facade.OnOffline = func() { s.log.Add("offline") }
 	if s.configure != nil {
 		s.configure(s.facade)
+	}
+	if s.half {
+		former := s.facade
+		s.facade = v1compat.FromV2(awsiot.NewClient(former.V2().Options()), v1compat.WithQuirks(s.quirks))
+		s.facade.OnOnline, s.facade.OnOffline, s.facade.OnMessage, s.facade.OnAsyncError = former.OnOnline, former.OnOffline, former.OnMessage, former.OnAsyncError
+		if s.configure != nil && v1compat.Refused(former) { // the options do not show that
+			s.configure(s.facade)
+		}
 	}
 }
 
@@ -183,7 +196,7 @@ func (s *stage) connect(keepAlive ...int) string {
 func (s *stage) online(keepAlive ...int) {
 	s.t.Helper()
 	if r := s.connect(keepAlive...); r != "true" {
-		s.t.Fatal("connect:", r)
+		require.Fail(s.t, "connect: "+r)
 	}
 	synctest.Wait()
 }
@@ -212,14 +225,14 @@ func (s *stage) publishAsync(topic, payload string, qos byte) string {
 		f := s.v2.PublishAsync(&awsiot.PublishPacket{Topic: topic, Payload: []byte(payload), QoS: awsiot.QoS(qos)})
 		f.OnDone(func(_ awsiot.PublishResult, err error) {
 			if err == nil && qos > 0 {
-				s.log.add("ack %s", payload)
+				s.log.Add("ack %s", payload)
 			} else if err != nil {
-				s.log.add("%s for %s", errorText(err), payload)
+				s.log.Add("%s for %s", errorText(err), payload)
 			}
 		})
 		return result(f.Queued(), f.Err())
 	}
-	mid, err := s.facade.PublishAsync(topic, payload, qos, func(v1compat.Mid) { s.log.add("ack %s", payload) })
+	mid, err := s.facade.PublishAsync(topic, payload, qos, func(v1compat.Mid) { s.log.Add("ack %s", payload) })
 	return result(mid == v1compat.MidQueued, err)
 }
 
@@ -227,7 +240,7 @@ func (s *stage) publishAsync(topic, payload string, qos byte) string {
 func (s *stage) subscribe(filter string, qos byte, on ...func(payload string)) string {
 	s.client()
 	got := func(payload []byte) {
-		s.log.add("%s %s", filter, payload)
+		s.log.Add("%s %s", filter, payload)
 		for _, f := range on {
 			f(string(payload))
 		}
@@ -261,7 +274,7 @@ func future[T any](f *awsiot.Future[T]) string {
 // deliver sends the client a message.
 func (s *stage) deliver(topic, payload string) {
 	_, err := s.srv.Publish(iotlocal.Message{Topic: topic, Payload: []byte(payload)})
-	must(s.t, err)
+	require.NoError(s.t, err)
 	synctest.Wait()
 }
 
@@ -285,7 +298,7 @@ func (s *stage) packets() []string {
 	var out []string
 	for _, p := range s.srv.Recorder().Packets() {
 		if p.Dir == iotlocal.ClientToServer && p.ClientID == stageID {
-			if text := short(p); text != "" {
+			if text := facadetest.Text(p); text != "" {
 				out = append(out, text)
 			}
 		}
@@ -307,7 +320,7 @@ func (s *stage) sent(prefix string) int {
 // heard counts the entries of the log that are text.
 func (s *stage) heard(text string) int {
 	n := 0
-	for _, e := range s.log.all() {
+	for _, e := range s.log.All() {
 		if e == text {
 			n++
 		}

@@ -6,11 +6,15 @@ package v1compat_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/portage-iot/awsiot/v1compat"
 )
@@ -40,7 +44,7 @@ const (
 
 // quirkRows is the table, in its order.
 func quirkRows() []quirkRow {
-	return slices.Concat(keptRows, connectionRows, queueRows, callbackRows, requestRows, shadowRows, websocketRows, serviceRows)
+	return slices.Concat(keptRows, connectionRows, configureRows, queueRows, callbackRows, requestRows, shadowRows, websocketRows, serviceRows)
 }
 
 // want is what v1compat does.
@@ -57,35 +61,28 @@ func TestQuirkTable(t *testing.T) {
 	strict := v1compat.NewAWSIoTMQTTClient("strict", v1compat.WithStrictV1()).Quirks()
 	for _, r := range quirkRows() {
 		t.Run(r.name, func(t *testing.T) {
-			check := func(where, want string, onV2 bool, q v1compat.Quirks) string {
-				saw := onStage(t, onV2, q, r.run)
-				if saw != want {
-					t.Errorf("%s:\n saw %s\nwant %s", where, saw, want)
-				}
+			check := func(where, want string, on *stage) string {
+				saw := onStage(t, on, r.run)
+				assert.Equal(t, want, saw, "%s:\n saw %s\nwant %s", where, saw, want)
 				return saw
 			}
-			saw := check("v1compat", r.want(), false, v1compat.Quirks{})
+			saw := check("v1compat", r.want(), &stage{})
+			check("FromV2", r.want(), &stage{half: true})
 			if !strings.HasPrefix(r.v2, none) {
-				check("v2", r.v2, true, v1compat.Quirks{})
+				check("v2", r.v2, &stage{onV2: true})
 			}
 			if r.quirk == "" {
-				if r.here != asV1 && r.here == r.v1 {
-					t.Error("it does what v1 did: say asV1")
-				}
+				assert.False(t, r.here != asV1 && r.here == r.v1, "it does what v1 did: say asV1")
 				return
 			}
 			var q v1compat.Quirks
 			reflect.ValueOf(&q).Elem().FieldByName(r.quirk).SetBool(true)
-			if flipped := check("v1compat with "+r.quirk, r.flipped, false, q); flipped == saw {
-				t.Errorf("%s changes nothing that this row sees", r.quirk)
-			}
+			assert.NotEqual(t, saw, check("v1compat with "+r.quirk, r.flipped, &stage{quirks: q}), "%s changes nothing that this row sees", r.quirk)
 			isV1 := r.want() // the side that does what v1 did
 			if reflect.ValueOf(strict).FieldByName(r.quirk).Bool() {
 				isV1 = r.flipped
 			}
-			if isV1 != r.v1 {
-				t.Errorf("what brings v1 back does %q, v1 did %q", isV1, r.v1)
-			}
+			assert.Equal(t, r.v1, isV1, "what brings v1 back does")
 		})
 	}
 }
@@ -94,29 +91,29 @@ func TestQuirkTable(t *testing.T) {
 func TestQuirkTableComplete(t *testing.T) {
 	rows := map[string]*quirkRow{}
 	for _, r := range quirkRows() {
-		if rows[r.name] != nil {
-			t.Errorf("%s stands twice", r.name)
-		}
+		assert.Nil(t, rows[r.name], "%s stands twice", r.name)
 		rows[r.name] = &r
-		if r.what == "" || r.v1 == "" || r.here == "" || r.v2 == "" || r.threads == "" || r.run == nil {
-			t.Errorf("%s has an empty cell", r.name)
-		}
-		if r.quirk != "" && r.quirk != r.name {
-			t.Errorf("%s: its switch has another name: %s", r.name, r.quirk)
-		}
+		assert.NotEmpty(t, r.what, "%s has an empty cell", r.name)
+		assert.NotEmpty(t, r.v1, "%s has an empty cell", r.name)
+		assert.NotEmpty(t, r.here, "%s has an empty cell", r.name)
+		assert.NotEmpty(t, r.v2, "%s has an empty cell", r.name)
+		assert.NotEmpty(t, r.threads, "%s has an empty cell", r.name)
+		assert.NotNil(t, r.run, "%s has an empty cell", r.name)
+		assert.False(t, r.quirk != "" && r.quirk != r.name, "%s: its switch has another name: %s", r.name, r.quirk)
 	}
 	quirks := reflect.TypeFor[v1compat.Quirks]()
 	for i := range quirks.NumField() {
-		if r := rows[quirks.Field(i).Name]; r == nil || r.quirk == "" {
-			t.Errorf("Quirks.%s is no row with a switch", quirks.Field(i).Name)
+		r := rows[quirks.Field(i).Name]
+		if assert.NotNil(t, r, "Quirks.%s is no row with a switch", quirks.Field(i).Name) {
+			assert.NotEmpty(t, r.quirk, "Quirks.%s is no row with a switch", quirks.Field(i).Name)
 		}
 	}
 	for _, rule := range trRules {
 		switch r := rows[rule.name]; {
 		case r == nil:
-			t.Errorf("the rule %s of the transcripts is no row", rule.name)
+			assert.Fail(t, fmt.Sprintf("the rule %s of the transcripts is no row", rule.name))
 		case rule.quirk != (r.quirk != ""):
-			t.Errorf("the rule %s and its row do not agree about a switch", rule.name)
+			assert.Fail(t, fmt.Sprintf("the rule %s and its row do not agree about a switch", rule.name))
 		}
 	}
 }
@@ -131,17 +128,14 @@ const (
 // TestQuirkTableInMigration compares the table in MIGRATION.md with the rows.
 func TestQuirkTableInMigration(t *testing.T) {
 	b, err := os.ReadFile(migration)
-	must(t, err)
+	require.NoError(t, err)
 	before, rest, ok1 := strings.Cut(string(b), tableBegin)
 	old, after, ok2 := strings.Cut(rest, tableEnd)
-	if !ok1 || !ok2 {
-		t.Fatalf("MIGRATION.md lacks the marks %q and %q", tableBegin, tableEnd)
-	}
+	require.True(t, ok1, "MIGRATION.md lacks the marks")
+	require.True(t, ok2, "MIGRATION.md lacks the marks")
 	if want := quirkMarkdown(quirkRows()); old != want {
-		if !*update {
-			t.Fatal("the table in MIGRATION.md is stale: run this test with -update")
-		}
-		must(t, os.WriteFile(migration, []byte(before+tableBegin+want+tableEnd+after), 0o644))
+		require.True(t, *update, "the table in MIGRATION.md is stale: run this test with -update")
+		require.NoError(t, os.WriteFile(migration, []byte(before+tableBegin+want+tableEnd+after), 0o644))
 	}
 }
 

@@ -2,7 +2,6 @@ package v1compat
 
 import (
 	"context"
-	"errors"
 	"net"
 	"time"
 
@@ -76,39 +75,59 @@ func strictV1() Quirks {
 	}
 }
 
-// withQuirks adds to the core's options what quirks of the connection need.
-func (c *AWSIoTMQTTClient) withQuirks(o awsiot.ClientOptions) awsiot.ClientOptions {
-	if !c.settings.quirks.CloseWhenDenied {
-		return o
+// setQuirks replaces the quirks of a client made by FromV2.
+func (c *AWSIoTMQTTClient) setQuirks(q Quirks) {
+	c.mu.Lock()
+	former := c.settings.quirks.CloseWhenDenied
+	c.settings.quirks = q
+	c.mu.Unlock()
+	if former != q.CloseWhenDenied {
+		c.update("FromV2", c.wrapDialer)
 	}
-	dial := o.Dialer
+}
+
+// putDialer writes the socket factory.
+func (c *AWSIoTMQTTClient) putDialer(o *awsiot.ClientOptions) {
+	o.Dialer = nil
+	if c.settings.socket != nil {
+		o.Dialer = dialWith(c.settings.socket)
+	}
+	c.wrapDialer(o)
+}
+
+// wrapDialer adds to the dialer what CloseWhenDenied needs. The caller holds c.mu.
+func (c *AWSIoTMQTTClient) wrapDialer(o *awsiot.ClientOptions) {
+	if c.settings.quirks.CloseWhenDenied {
+		o.Dialer = c.deniableDialer(o.Dialer)
+	}
+}
+
+type dialer = func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// deniableDialer keeps the connection that dial makes, for closeWhenDenied; nil is the core's own.
+func (c *AWSIoTMQTTClient) deniableDialer(dial dialer) dialer {
 	if dial == nil {
 		dial = (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext // as the core does
 	}
-	o.Dialer = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		c.mu.Lock()
+		defer c.mu.Unlock()
 		c.deniable = conn
-		c.mu.Unlock()
 		return conn, err
 	}
-	trace := awsiot.Trace{}
-	if o.Trace != nil {
-		trace = *o.Trace
-	}
-	trace.OperationDone = c.closeWhenDenied
-	o.Trace = &trace
-	return o
 }
 
-// closeWhenDenied is told of every operation that has ended.
-func (c *AWSIoTMQTTClient) closeWhenDenied(op awsiot.OperationInfo) {
-	var re *awsiot.ReasonError
-	if !errors.As(op.Err, &re) || re.Code != awsiot.ReasonNotAuthorized {
+// closeWhenDenied is told how every operation has ended.
+func (c *AWSIoTMQTTClient) closeWhenDenied(err error) {
+	if code, ok := refusal(err); !ok || code != awsiot.ReasonNotAuthorized {
 		return
 	}
 	c.mu.Lock()
 	conn := c.deniable
+	if !c.settings.quirks.CloseWhenDenied {
+		conn = nil
+	}
 	c.deniable = nil
 	c.mu.Unlock()
 	if conn != nil {

@@ -1,8 +1,8 @@
 package v1compat
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -10,140 +10,169 @@ import (
 	"os"
 	"time"
 
+	"github.com/portage-iot/awsiot/internal/pempath"
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
-// settings is what the constructor and the Configure calls leave behind. The
-// core's options are made from it whenever the core is made.
+// settings is what the constructor and the Configure calls leave behind. Each call makes a change of the core's options
+// out of it.
 type settings struct {
 	clientID  string
 	websocket bool
 	clean     bool
 	quirks    Quirks
 
-	host string
-	port int
-	alpn bool // port 443 was configured at some time
-
-	credentials   bool    // ConfigureCredentials was called
-	iam           iamKeys // may change at any time: read at every handshake
-	ca, key, cert string
-	ciphers       []uint16
-
-	will              *awsiot.Will
-	base, max, stable time.Duration
-	queueSize         int
-	drop              DropBehavior
-	drainHz           float64
-
-	connectTimeout   time.Duration // CONNACK, and Disconnect
-	operationTimeout time.Duration
-	keepAlive        time.Duration
-
-	username  string
-	password  []byte
-	socket    func() (net.Conn, error)
-	noMetrics bool
+	host       string
+	port       int
+	alpn       bool // port 443 was configured at some time
+	noMetrics  bool
+	user       sealed[userPassword] // of ConfigureUsernamePassword
+	will       *awsiot.Will
+	socket     func() (net.Conn, error)
+	iamGiven   bool
+	iam        sealed[iamKeys] // read at every handshake
+	ca         string
+	key, cert  string
+	ciphers    []uint16
+	credential bool // ConfigureCredentials was called
+	pem        bool // with PEM text for a path
 }
 
-// v1's defaults (v1 documents a queue of 20; its code has no limit).
-func defaultSettings(clientID string) settings {
-	return settings{
-		clientID: clientID, clean: true,
-		base: time.Second, max: 32 * time.Second, stable: 20 * time.Second,
-		queueSize: -1, drop: DropNewest, drainHz: 2,
-		connectTimeout: 30 * time.Second, operationTimeout: 5 * time.Second,
-		keepAlive: 600 * time.Second,
+// sealed is a secret that package fmt does not print, whatever the verb and whoever holds the client: it prints the fields
+// of an unexported field, and calls no method of theirs, but it does not look into a function.
+type sealed[T any] func() T
+
+func seal[T any](v T) sealed[T] { return func() T { return v } }
+
+// open returns the secret, and whether there is one.
+func (s sealed[T]) open() (v T, ok bool) {
+	if s == nil {
+		return v, false
+	}
+	return s(), true
+}
+
+// userPassword is what ConfigureUsernamePassword was given.
+type userPassword struct {
+	name     string
+	password []byte
+}
+
+// v1's defaults that are not those of OptionsV1.
+func defaultSettings(clientID string) settings { return settings{clientID: clientID, clean: true} }
+
+// apply takes the constructor's options.
+func (s *settings) apply(opts []ClientOption) {
+	for _, o := range opts {
+		if o != nil {
+			o(s)
+		}
 	}
 }
 
-// randomClientID is what v1 used for an empty client id: 23 characters, made
-// locally, out of v1's alphabet.
-func randomClientID() string {
-	const alphabet = "0123456789ADCDEF"
-	var b [18]byte
-	rand.Read(b[:]) // never fails
-	for i := range b {
-		b[i] = alphabet[b[i]%16]
-	}
-	return "paho/" + string(b[:])
-}
-
-// options builds the core's options. It cannot fail: what is wrong is reported
-// by check.
-//
-// The core's ack timeout is off: it would end the operation, while a timeout of
-// v1 only ends the wait and leaves the message in flight. The waits are this
-// package's own.
-func (s *settings) options(received awsiot.MessageHandler, connectSent func(), keys func() iamKeys) awsiot.ClientOptions {
+// birthOptions are the options of a core of one's own before any Configure call. What is missing in them, Connect reports.
+func (c *AWSIoTMQTTClient) birthOptions() awsiot.ClientOptions {
+	s := &c.settings
 	o := awsiot.OptionsV1(s.clientID)
-	o.Endpoint, o.Port = s.host, s.port
-	o.KeepAlive = s.keepAlive
-	o.ConnackTimeout = s.connectTimeout
-	o.AckTimeout = -1
-	o.SessionBehavior = awsiot.CleanSession
 	if !s.clean {
 		o.SessionBehavior, o.SessionExpiry = awsiot.RejoinAlways, time.Hour
 	}
 	o.Auth = awsiot.PlainTCP()
-	switch {
-	case s.websocket: // key, certificate and ciphers have no part in it, as in v1
-		o.CAFile, o.Auth = s.ca, websocketAuth(keys)
-	case s.credentials:
-		o.CAFile, o.Auth = s.ca, awsiot.MTLSFromPath(s.cert, s.key)
-		if len(s.ciphers) > 0 {
-			o.TLSConfig = &tls.Config{CipherSuites: s.ciphers, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}
-		}
-		if s.alpn && s.port != 443 { // the core offers it on 443
-			if o.TLSConfig == nil {
-				o.TLSConfig = &tls.Config{}
-			}
-			o.TLSConfig.NextProtos = []string{"x-amzn-mqtt-ca"}
-		}
+	if s.websocket {
+		o.Auth = websocketAuth(c.iamKeys)
 	}
-	if s.socket != nil {
-		o.Dialer = dialWith(s.socket)
+	if s.quirks.CloseWhenDenied {
+		o.Dialer = c.deniableDialer(nil)
 	}
-	o.Will = s.will
-	o.MinReconnectDelay, o.MaxReconnectDelay = s.base, max(s.base, s.max)
-	o.MinConnectedTimeToResetReconnectDelay = s.stable
-	o.OfflineQueue.MaxOperations = awsiot.QueueSizeV1(s.queueSize)
-	o.OfflineQueue.WhenFull = awsiot.RejectNew
-	if s.drop == DropOldest {
-		o.OfflineQueue.WhenFull = awsiot.DropOldest
-	}
-	o.OfflineQueue.DrainRate = s.drainHz
-	o.Username, o.Password = s.username, s.password
-	if s.username == "" && s.noMetrics {
-		o.Password = nil // v1 sent none without a user name
-	}
-	o.DisableMetrics = s.noMetrics
 	o.Logger = s.coreLogger()
-	o.OnPublishReceived = received
-	o.Trace = &awsiot.Trace{ConnectSent: connectSent}
 	return o
+}
+
+// putTLS writes the ciphers, and the ALPN name where the core does not offer it by itself, which is on 443. A websocket has
+// no ALPN, and no ciphers, as in v1. The caller holds c.mu.
+func (c *AWSIoTMQTTClient) putTLS(o *awsiot.ClientOptions, port int) {
+	s := &c.settings
+	if s.websocket {
+		return
+	}
+	t := &tls.Config{}
+	if c.wrapped && o.TLSConfig != nil {
+		t = o.TLSConfig // a copy
+	}
+	o.TLSConfig = t
+	if len(s.ciphers) > 0 {
+		t.CipherSuites, t.MinVersion, t.MaxVersion = s.ciphers, tls.VersionTLS12, tls.VersionTLS12
+	}
+	if s.alpn && port != 443 {
+		t.NextProtos = []string{"x-amzn-mqtt-ca"}
+	}
+}
+
+// putCredentials writes what ConfigureCredentials was given.
+func (s *settings) putCredentials(o *awsiot.ClientOptions) {
+	o.CAFile = s.ca
+	if !s.websocket { // key and certificate have no part in a websocket, as in v1
+		const none = " " // a name that no file has: what is missing must not be plain TCP
+		o.Auth = awsiot.MTLSFromPath(cmp.Or(s.cert, none), cmp.Or(s.key, none))
+	}
+}
+
+// putUser writes user name and password: v1 sent no password without a user name.
+func (s *settings) putUser(o *awsiot.ClientOptions) {
+	o.DisableMetrics = s.noMetrics
+	if u, ok := s.user.open(); ok {
+		o.Username, o.Password = u.name, u.password
+	}
+	if o.Username == "" && o.DisableMetrics {
+		o.Password = nil
+	}
 }
 
 // check returns what Connect can say about the settings as a whole. Files are
 // opened here so that every unreadable one is named; the core reads them.
-func (s *settings) check() []error {
+func (s *settings) check(wrapped bool) []error {
 	var errs []error
 	add := func(call string, err error) { errs = append(errs, &ConfigureError{Call: call, Err: err}) }
-	if s.host == "" && s.port == 0 {
+	if s.host == "" && s.port == 0 && !wrapped {
 		add("ConfigureEndpoint", &ValueError{Message: "Invalid host.", Err: errors.New("it was never called")})
 	}
-	if s.credentials {
-		files := []struct{ what, path string }{{"root CA", s.ca}, {"private key", s.key}, {"certificate", s.cert}}
-		if s.websocket {
-			files = files[:1]
-		}
-		for _, f := range files {
-			if err := readable(f.path); err != nil {
+	if s.credential && !s.pem { // which has its own error
+		for _, f := range s.files() {
+			if err := readable(*f.path); err != nil {
 				add("ConfigureCredentials", fmt.Errorf("%s: %w", f.what, err))
 			}
 		}
 	}
 	return errs
+}
+
+// credentialFile is a file that ConfigureCredentials names.
+type credentialFile struct {
+	what string
+	path *string
+}
+
+// files are those that the connection needs.
+func (s *settings) files() []credentialFile {
+	files := []credentialFile{{"root CA", &s.ca}, {"private key", &s.key}, {"certificate", &s.cert}}
+	if s.websocket {
+		files = files[:1]
+	}
+	return files
+}
+
+// dropPEM refuses PEM text in the place of a path, and forgets it: errors and logs show paths, and the text may be that
+// of a private key.
+func (s *settings) dropPEM() error {
+	s.pem = false
+	var errs []error
+	for _, f := range []credentialFile{{"root CA", &s.ca}, {"private key", &s.key}, {"certificate", &s.cert}} {
+		if pempath.Is(*f.path) {
+			*f.path, s.pem = "", true
+			errs = append(errs, &ValueError{Message: "Invalid credentials.", Err: fmt.Errorf("%s: this is PEM text, not the path of a file with it", f.what)})
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // readable opens the file, as v1 did at once in configureCredentials.
@@ -161,34 +190,14 @@ func readable(path string) error {
 	return nil
 }
 
-// dialWith adapts v1's socket factory, which knows no deadline, to the core's
-// dialer: the connect timeout holds all the same, and a connection that comes
-// too late is closed.
-func dialWith(factory func() (net.Conn, error)) func(context.Context, string, string) (net.Conn, error) {
-	type result struct {
-		conn net.Conn
-		err  error
-	}
-	return func(ctx context.Context, _, _ string) (net.Conn, error) {
-		done := make(chan result)
-		go func() {
-			conn, err := factory()
-			select {
-			case done <- result{conn, err}:
-			case <-ctx.Done():
-				if conn != nil {
-					conn.Close()
-				}
-			}
-		}()
-		select {
-		case r := <-done:
-			if r.err == nil && r.conn == nil {
-				return nil, errors.New("v1compat: the socket factory returned neither a connection nor an error")
-			}
-			return r.conn, r.err
-		case <-ctx.Done():
-			return nil, fmt.Errorf("v1compat: the socket factory did not return in time: %w", context.Cause(ctx))
+// dialWith adapts v1's socket factory, which knows no deadline, to the core's dialer. The core does not wait for it beyond
+// the connect timeout, calls it again only when it has returned, and closes a connection that comes too late.
+func dialWith(factory func() (net.Conn, error)) dialer {
+	return func(context.Context, string, string) (net.Conn, error) {
+		conn, err := factory()
+		if err == nil && conn == nil {
+			err = errors.New("v1compat: the socket factory returned neither a connection nor an error")
 		}
+		return conn, err
 	}
 }

@@ -22,9 +22,8 @@ func (c *AWSIoTMQTTClient) Subscribe(topic string, qos byte, cb MessageCallback)
 		return false, err
 	}
 	c.mid()
-	core := c.current()
-	rec, version, undo := c.remember(core, topic, qos, cb, nil)
-	f := core.SubscribeAsync(subscribePacket(topic, qos))
+	rec, version, undo := c.remember(topic, qos, cb, nil)
+	f := c.core.SubscribeAsync(subscribePacket(topic, qos))
 	r := &request{kind: kindSubscribe, topic: topic, qos: qos, record: rec, version: version}
 	if err := f.Err(); err != nil && unsent(err) {
 		undo()
@@ -43,9 +42,10 @@ func (c *AWSIoTMQTTClient) Subscribe(topic string, qos byte, cb MessageCallback)
 		if err := c.followSubscribe(r, f); err != nil {
 			return false, subscribeError(err)
 		}
-		return false, &SubscribeTimeoutError{Err: awsiot.ErrAckTimeout}
+		return false, &SubscribeTimeoutError{Err: timedOut(f)}
 	}
 	err := f.Err()
+	c.closeWhenDenied(err)
 	c.settle(rec, version, err)
 	if err != nil {
 		return false, subscribeError(err)
@@ -63,7 +63,7 @@ func (c *AWSIoTMQTTClient) SubscribeAsync(topic string, qos byte, ack func(mid M
 	if err := errors.Join(checkFilter(topic), checkQoS(qos)); err != nil {
 		return 0, err
 	}
-	rec, version, undo := c.remember(c.current(), topic, qos, cb, ack)
+	rec, version, undo := c.remember(topic, qos, cb, ack)
 	mid, err := c.async(&request{kind: kindSubscribe, topic: topic, qos: qos, record: rec, version: version, mid: c.mid(), ackData: ack})
 	if err != nil && mid == 0 {
 		undo()
@@ -83,7 +83,7 @@ func (c *AWSIoTMQTTClient) Unsubscribe(topic string) (bool, error) {
 	}
 	c.mid()
 	rec, version := c.known(topic)
-	f := c.current().UnsubscribeAsync(&awsiot.UnsubscribePacket{TopicFilters: []string{topic}})
+	f := c.unsubscribe(topic)
 	r := &request{kind: kindUnsubscribe, topic: topic, record: rec, version: version}
 	if f.Queued() && f.Err() == nil {
 		if err := c.followUnsubscribe(r, f); err != nil {
@@ -102,12 +102,48 @@ func (c *AWSIoTMQTTClient) Unsubscribe(topic string) (bool, error) {
 		if err := c.followUnsubscribe(r, f); err != nil {
 			return false, unsubscribeError(err)
 		}
-		return false, &UnsubscribeTimeoutError{Err: awsiot.ErrAckTimeout}
+		return false, &UnsubscribeTimeoutError{Err: timedOut(f)}
 	}
 	if err := f.Err(); err != nil {
+		c.closeWhenDenied(err)
 		return false, unsubscribeError(err)
 	}
 	return true, nil
+}
+
+// unsubscribe hands an UNSUBSCRIBE to the core. Its event is not one of the other side.
+func (c *AWSIoTMQTTClient) unsubscribe(filter string) *awsiot.Future[*awsiot.UnsubackPacket] {
+	c.mu.Lock()
+	c.ended[filter]++
+	c.mu.Unlock()
+	f := c.core.UnsubscribeAsync(&awsiot.UnsubscribePacket{TopicFilters: []string{filter}, Lasting: true})
+	if err := f.Err(); err != nil && (unsent(err) || errors.Is(err, awsiot.ErrClosed) || errors.Is(err, awsiot.ErrStopped)) {
+		c.unsubscribedHere(filter) // there is no event
+	}
+	return f
+}
+
+// unsubscribedHere reports whether the event of an UNSUBSCRIBE of this client was to come, once for each.
+func (c *AWSIoTMQTTClient) unsubscribedHere(filter string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.ended[filter]
+	if n > 1 {
+		c.ended[filter] = n - 1
+	} else {
+		delete(c.ended, filter)
+	}
+	return n > 0
+}
+
+// unsubscribed is the core's event of an UNSUBSCRIBE: one of the other side removes the callbacks here.
+func (c *AWSIoTMQTTClient) unsubscribed(e *awsiot.Unsubscribed) {
+	for _, filter := range e.TopicFilters {
+		if !c.unsubscribedHere(filter) {
+			rec, version := c.known(filter)
+			c.forget(rec, version)
+		}
+	}
 }
 
 // UnsubscribeAsync is v1's unsubscribeAsync; ack may be nil.
@@ -128,7 +164,7 @@ func (c *AWSIoTMQTTClient) UnsubscribeAsync(topic string, ack func(mid Mid)) (Mi
 // subscribePacket has no handler: the record's route is a Handle of its own, so
 // that it is there before the SUBACK and stays whatever the server answers.
 func subscribePacket(filter string, qos byte) *awsiot.SubscribePacket {
-	return &awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{{TopicFilter: filter, QoS: awsiot.QoS(qos)}}}
+	return &awsiot.SubscribePacket{Lasting: true, Subscriptions: []awsiot.Subscription{{TopicFilter: filter, QoS: awsiot.QoS(qos)}}}
 }
 
 // unsent reports whether an operation was refused before it existed: by
@@ -139,14 +175,14 @@ func unsent(err error) bool {
 
 // remember records a filter, or changes its record in place: the position among
 // the callbacks is that of the first call. undo takes the change back.
-func (c *AWSIoTMQTTClient) remember(core *awsiot.Client, filter string, qos byte, cb MessageCallback, ack func(Mid, []byte)) (rec *record, version int, undo func()) {
+func (c *AWSIoTMQTTClient) remember(filter string, qos byte, cb MessageCallback, ack func(Mid, []byte)) (rec *record, version int, undo func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	rec = c.records[filter]
 	if rec == nil {
 		c.order++
 		rec = &record{client: c, filter: filter, order: c.order, qos: qos, message: cb, ack: ack}
-		rec.unroute = core.Handle(filter, rec.receive)
+		rec.unroute = c.core.Handle(filter, rec.receive)
 		c.records[filter] = rec
 		return rec, 0, func() { c.forget(rec, 0) }
 	}
@@ -198,7 +234,6 @@ func (c *AWSIoTMQTTClient) settle(rec *record, version int, err error) {
 	_, refused := refusal(err)
 	c.mu.Lock()
 	keep := c.settings.quirks.KeepRejectedSubscription
-	rec.active = err == nil || !refused // unanswered: the core knows it, and subscribes it again
 	rec.again, rec.refused = refused && keep, refused
 	c.mu.Unlock()
 	if refused && !keep {
@@ -207,7 +242,7 @@ func (c *AWSIoTMQTTClient) settle(rec *record, version int, err error) {
 }
 
 // subscribed is the end of a SUBSCRIBE that no call waits for.
-func (c *AWSIoTMQTTClient) subscribed(r *request, s *awsiot.SubackPacket, err error) {
+func (c *AWSIoTMQTTClient) subscribedNow(r *request, s *awsiot.SubackPacket, err error) {
 	if errors.Is(err, awsiot.ErrDropped) {
 		c.dropped(r)
 		return
@@ -265,20 +300,19 @@ func (c *AWSIoTMQTTClient) resubscribed(ev *awsiot.Resubscribed) {
 		}
 		if code >= 0x80 {
 			err := error(&awsiot.ReasonError{Op: "subscribe", Topic: s.TopicFilter, Code: code, Reason: ev.Suback.Reason})
+			c.closeWhenDenied(err)
 			c.settle(rec, version, err)
 			c.asyncError("subscribe", s.TopicFilter, subscribeError(err))
 		}
 	}
 }
 
-// resubscribe subscribes what the core does not know of: the filters of a core
-// made anew, ahead of the requests that its queue then gets, and those kept
-// although refused. What the queue does not take waits for the connection, at
-// whose CONNACK, before OnOnline, this runs again.
-func (c *AWSIoTMQTTClient) resubscribe(core *awsiot.Client, online bool) {
+// resubscribe subscribes, at a CONNACK and before OnOnline, what the core does not: filters that are kept although they
+// were refused, and what DropOldest has pushed out of the queue.
+func (c *AWSIoTMQTTClient) resubscribe() {
 	for _, r := range c.inOrder() {
 		c.mu.Lock()
-		if !r.again || r.refused && !online {
+		if !r.again {
 			c.mu.Unlock()
 			continue
 		}
@@ -286,14 +320,7 @@ func (c *AWSIoTMQTTClient) resubscribe(core *awsiot.Client, online bool) {
 		c.lastMid = c.lastMid.next()
 		req := &request{kind: kindSubscribe, topic: r.filter, qos: r.qos, record: r, version: r.version, mid: c.lastMid, ackData: r.ack, own: true}
 		c.mu.Unlock()
-		err := c.submit(core, req)
-		switch {
-		case err == nil:
-		case !online && unsent(err):
-			c.mu.Lock()
-			r.again = true
-			c.mu.Unlock()
-		default:
+		if err := c.submit(req); err != nil {
 			c.asyncError("subscribe", r.filter, subscribeError(err))
 		}
 	}

@@ -2,13 +2,16 @@ package v1compat_test
 
 import (
 	"context"
-	"errors"
 	"net"
-	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
 
 	"github.com/portage-iot/awsiot/internal/memnet"
 	"github.com/portage-iot/awsiot/iotlocal"
@@ -20,6 +23,8 @@ type world struct {
 	net memnet.Network
 	srv *iotlocal.Server
 	c   *v1compat.AWSIoTMQTTClient
+
+	addr string // of the server in net
 }
 
 // inBubble runs f with a client that is not connected.
@@ -31,16 +36,16 @@ func inBubble(t *testing.T, f func(t *testing.T, w *world)) {
 			Dir: t.TempDir(), TLSPort: iotlocal.Off,
 			Listen: func(_, address string) (net.Listener, error) { return w.net.Listen(address) },
 		})
-		must(t, err)
+		require.NoError(t, err)
 		w.srv = srv
 		w.c = v1compat.NewAWSIoTMQTTClient("time")
 		w.c.ConfigureEndpoint(srv.Host(), srv.TCPPort())
-		addr := net.JoinHostPort(srv.Host(), strconv.Itoa(srv.TCPPort()))
-		w.c.ConfigureSocketFactory(func() (net.Conn, error) { return w.net.Dial(context.Background(), "tcp", addr) })
+		w.addr = net.JoinHostPort(srv.Host(), strconv.Itoa(srv.TCPPort()))
+		w.c.ConfigureSocketFactory(func() (net.Conn, error) { return w.net.Dial(context.Background(), "tcp", w.addr) })
 		f(t, w)
 		w.c.Disconnect()
-		must(t, w.c.V2().Close())
-		must(t, srv.Close())
+		require.NoError(t, w.c.V2().Close())
+		require.NoError(t, srv.Close())
 		synctest.Wait()
 	})
 }
@@ -57,15 +62,11 @@ func TestDefaultTimeouts(t *testing.T) {
 		mute := fault(t, w.srv, iotlocal.Rule{Dir: iotlocal.ServerToClient, Action: iotlocal.Drop})
 		var ct *v1compat.ConnectTimeoutError
 		d := took(func() {
-			if err := w.c.Connect(); !errors.As(err, &ct) {
-				t.Errorf("connect: %v", err)
-			}
+			assert.ErrorAs(t, w.c.Connect(), &ct, "connect")
 		})
-		if d != 30*time.Second {
-			t.Errorf("connect took %v, want 30 s", d)
-		}
+		assert.Equal(t, 30*time.Second, d, "connect took")
 		mute.Remove()
-		must(t, w.c.Connect())
+		require.NoError(t, w.c.Connect())
 		mute = fault(t, w.srv, iotlocal.Rule{Dir: iotlocal.ServerToClient, Action: iotlocal.Drop})
 		for name, call := range map[string]func() error{
 			"publish":     func() error { _, err := w.c.Publish("a", "x", 1); return err },
@@ -74,18 +75,12 @@ func TestDefaultTimeouts(t *testing.T) {
 		} {
 			var to v1compat.OperationTimeoutError
 			d := took(func() {
-				if err := call(); !errors.As(err, &to) {
-					t.Errorf("%s: %v", name, err)
-				}
+				assert.ErrorAs(t, call(), &to)
 			})
-			if d != 5*time.Second {
-				t.Errorf("%s took %v, want 5 s", name, d)
-			}
+			assert.Equal(t, 5*time.Second, d, "%s took %v, want 5 s", name, d)
 		}
 		// QoS 0 does not wait for anything that the server says.
-		if d := took(func() { w.c.Publish("a", "x", 0) }); d != 0 {
-			t.Errorf("QoS 0 took %v", d)
-		}
+		assert.Equal(t, time.Duration(0), took(func() { w.c.Publish("a", "x", 0) }), "QoS 0 took")
 		mute.Remove()
 	})
 }
@@ -96,12 +91,8 @@ func TestHooksHaveRun(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.c.OnOnline = func() { time.Sleep(time.Second) }
 		w.c.OnOffline = func() { time.Sleep(2 * time.Second) }
-		if d := took(func() { must(t, w.c.Connect()) }); d != time.Second {
-			t.Errorf("Connect took %v", d)
-		}
-		if d := took(func() { must(t, w.c.Disconnect()) }); d != 2*time.Second {
-			t.Errorf("Disconnect took %v", d)
-		}
+		assert.Equal(t, time.Second, took(func() { require.NoError(t, w.c.Connect()) }), "Connect took")
+		assert.Equal(t, 2*time.Second, took(func() { require.NoError(t, w.c.Disconnect()) }), "Disconnect took")
 	})
 }
 
@@ -110,20 +101,14 @@ func TestHooksHaveRun(t *testing.T) {
 func TestDrainingInterval(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		for i := range 3 {
-			if ok, err := w.c.Publish("d", i, 0); ok || err != nil {
-				t.Fatal(ok, err)
-			}
+			facadetest.Queued(t)(w.c.Publish("d", i, 0))
 		}
 		begin := time.Now()
-		must(t, w.c.Connect())
-		if ok, err := w.c.Publish("d", 3, 0); ok || err != nil {
-			t.Error("while draining:", ok, err)
-		}
+		require.NoError(t, w.c.Connect())
+		facadetest.Queued(t)(w.c.Publish("d", 3, 0))
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if ok, err := w.c.Publish("d", 4, 0); !ok || err != nil {
-			t.Error("after draining:", ok, err)
-		}
+		facadetest.Acked(t)(w.c.Publish("d", 4, 0))
 		synctest.Wait()
 		var at []time.Duration
 		for _, p := range w.srv.Recorder().Packets() {
@@ -132,9 +117,7 @@ func TestDrainingInterval(t *testing.T) {
 			}
 		}
 		want := []time.Duration{0, 500 * time.Millisecond, time.Second, 1500 * time.Millisecond, 2 * time.Second}
-		if !slices.Equal(at, want) {
-			t.Errorf("sent after %v, want %v", at, want)
-		}
+		assert.Equal(t, want, at, "sent after")
 	})
 }
 
@@ -143,21 +126,19 @@ func TestDrainingInterval(t *testing.T) {
 func TestBackoff(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.c.ConfigureAutoReconnectBackoffTime(1, 8, 20)
-		ev := newEvents()
+		ev := facadetest.NewEvents()
 		begin := time.Now()
-		w.c.OnOnline = func() { ev.add("online %v", time.Since(begin)) }
-		w.c.OnOffline = func() { ev.add("offline %v", time.Since(begin)) }
-		must(t, w.c.Connect())
+		w.c.OnOnline = func() { ev.Add("online %v", time.Since(begin)) }
+		w.c.OnOffline = func() { ev.Add("offline %v", time.Since(begin)) }
+		require.NoError(t, w.c.Connect())
 		w.srv.Faults().RefuseConnections(5)
 		w.srv.Faults().Cut("time")
 		time.Sleep(time.Minute)
 		w.srv.Faults().Cut("time")
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		equal(t, "events", ev.all(), []string{"online 0s", "offline 0s", "online 31s", "offline 1m0s", "online 1m1s"})
-		if n := w.net.Dials(); n != 8 {
-			t.Errorf("%d attempts, want 8", n)
-		}
+		assert.Equal(t, []string{"online 0s", "offline 0s", "online 31s", "offline 1m0s", "online 1m1s"}, ev.All(), "events")
+		assert.Equal(t, 8, w.net.Dials())
 	})
 }
 
@@ -167,28 +148,25 @@ func TestBackoff(t *testing.T) {
 func TestHalfOpenLink(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.c.ConfigureOfflinePublishQueueing(0)
-		ev := newEvents()
-		w.c.OnOnline = func() { ev.add("online") }
-		w.c.OnOffline = func() { ev.add("offline") }
-		must(t, w.c.Connect(3))
+		ev := facadetest.NewEvents()
+		w.c.OnOnline = func() { ev.Add("online") }
+		w.c.OnOffline = func() { ev.Add("offline") }
+		require.NoError(t, w.c.Connect(3))
 		hole, err := w.srv.Faults().BlackHole("time")
-		must(t, err)
-		if ok, err := w.c.Publish("h", "lost", 0); !ok || err != nil {
-			t.Error(ok, err)
-		}
+		require.NoError(t, err)
+		facadetest.Acked(t)(w.c.Publish("h", "lost", 0))
 		var to *v1compat.PublishTimeoutError
-		if _, err := w.c.Publish("h", "kept", 1); !errors.As(err, &to) {
-			t.Error(err)
-		}
+		_, err = w.c.Publish("h", "kept", 1)
+		assert.ErrorAs(t, err, &to)
 		time.Sleep(2 * time.Second)
 		hole.Remove()
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		equal(t, "events", ev.all(), []string{"online", "offline", "online"})
-		got := sent(t, w.srv, "time", 5)
-		if n := len(got); got[n-2] != "CONNECT" || got[n-1] != "PUBLISH h 1 kept" {
-			t.Errorf("%q", got)
-		}
+		assert.Equal(t, []string{"online", "offline", "online"}, ev.All(), "events")
+		got := facadetest.Sent(t, w.srv, "time", 5)
+		n := len(got)
+		assert.Equal(t, "CONNECT", got[n-2])
+		assert.Equal(t, "PUBLISH h 1 kept", got[n-1])
 	})
 }
 
@@ -196,24 +174,20 @@ func TestHalfOpenLink(t *testing.T) {
 // and without being queued (v1's transcript publish_inflight_cap).
 func TestInflightCap(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
-		must(t, w.c.Connect())
+		require.NoError(t, w.c.Connect())
 		hold := fault(t, w.srv, iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.PUBLISH, Action: iotlocal.Drop})
-		ev := newEvents()
+		ev := facadetest.NewEvents()
 		for i := range 30 {
-			if mid, err := w.c.PublishAsync("c", i, 1, func(mid v1compat.Mid) { ev.add("%d", mid) }); mid != v1compat.Mid(i+1) || err != nil {
-				t.Fatal(mid, err)
-			}
+			mid, err := w.c.PublishAsync("c", i, 1, func(mid v1compat.Mid) { ev.Add("%d", mid) })
+			require.Equal(t, v1compat.Mid(i+1), mid)
+			require.NoError(t, err)
 		}
 		synctest.Wait()
-		if n := len(sent(t, w.srv, "time", 1)); n != 21 {
-			t.Errorf("%d packets, want CONNECT and 20 PUBLISH", n)
-		}
+		assert.Equal(t, 21, len(facadetest.Sent(t, w.srv, "time", 1)))
 		hold.Remove()
 		w.srv.Faults().Cut("time")
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		if n := len(ev.all()); n != 30 {
-			t.Errorf("%d acks", n)
-		}
+		assert.Equal(t, 30, len(ev.All()))
 	})
 }

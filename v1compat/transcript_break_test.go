@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // drop takes the nth packet (from 1) of the client of a type with its answer out of the recording.
@@ -186,13 +189,10 @@ func TestTranscriptSeesEngine(t *testing.T) {
 		{"jobs payload: numbers as text", "jobs_requests", jobPayload(`"expectedVersion": "1"`, `"expectedVersion": 1`), "packets of the client"},
 	} {
 		t.Run(tt.behaviour, func(t *testing.T) {
-			if diffs, _ := replay(t, changed(t, tt.file, func(*transcript) {}), trQuirks{strict: true}, certs); len(diffs) > 0 {
-				t.Fatalf("not equal before the break:\n%s", strings.Join(diffs, "\n"))
-			}
-			diffs, _ := replay(t, changed(t, tt.file, tt.change), trQuirks{strict: true}, certs)
-			if !slices.ContainsFunc(diffs, func(d string) bool { return strings.Contains(d, tt.want) }) {
-				t.Errorf("no difference with %q:\n%s", tt.want, strings.Join(diffs, "\n"))
-			}
+			diffs, _ := replay(t, changed(t, tt.file, func(*transcript) {}), trQuirks{strict: true}, certs)
+			require.Empty(t, diffs, "not equal before the break")
+			diffs, _ = replay(t, changed(t, tt.file, tt.change), trQuirks{strict: true}, certs)
+			assert.True(t, slices.ContainsFunc(diffs, func(d string) bool { return strings.Contains(d, tt.want) }), "no difference with %q: %q", tt.want, diffs)
 		})
 	}
 }

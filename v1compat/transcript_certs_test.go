@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // trCerts is the throwaway CA of the replays, with the files that the recordings name <certs>/….
@@ -33,7 +35,7 @@ func newTrCerts(t *testing.T) *trCerts {
 	c.issue(t, "localhost", ca, caKey)
 	c.pool.AddCert(ca)
 	pair, err := tls.LoadX509KeyPair(c.path("<certs>/localhost.pem"), c.path("<certs>/localhost.key"))
-	must(t, err)
+	require.NoError(t, err)
 	c.pair = pair
 	return c
 }
@@ -50,7 +52,7 @@ func (c *trCerts) path(name string) string {
 func (c *trCerts) issue(t testing.TB, name string, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	require.NoError(t, err)
 	tmpl := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name},
 		NotBefore: time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC), NotAfter: time.Date(2199, 1, 1, 0, 0, 0, 0, time.UTC), DNSNames: []string{name}}
 	if parent == nil {
@@ -58,13 +60,13 @@ func (c *trCerts) issue(t testing.TB, name string, parent *x509.Certificate, sig
 		parent, signer = tmpl, key
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, parent, &key.PublicKey, signer)
-	must(t, err)
+	require.NoError(t, err)
 	cert, err := x509.ParseCertificate(der)
-	must(t, err)
+	require.NoError(t, err)
 	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	must(t, err)
+	require.NoError(t, err)
 	for file, block := range map[string]*pem.Block{".pem": {Type: "CERTIFICATE", Bytes: der}, ".key": {Type: "PRIVATE KEY", Bytes: keyDER}} {
-		must(t, os.WriteFile(filepath.Join(c.dir, name+file), pem.EncodeToMemory(block), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(c.dir, name+file), pem.EncodeToMemory(block), 0o600))
 	}
 	return cert, key
 }

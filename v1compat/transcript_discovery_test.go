@@ -18,6 +18,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/portage-iot/awsiot/v1compat/discovery"
 	"github.com/portage-iot/awsiot/v2/greengrass"
 )
@@ -387,14 +390,14 @@ func ruleDiscoveryHeader(tr *transcript, _ bool) bool {
 func TestTranscriptSeesDiscovery(t *testing.T) {
 	certs := newTrCerts(t)
 	files, err := loadTranscripts("testdata/transcripts")
-	must(t, err)
+	require.NoError(t, err)
 	discover := func(tr *transcript, raises string) (*trCall, *trPacket) {
 		for _, c := range tr.Calls {
 			if c.Method == "discover" && (c.Raises == nil && raises == "" || c.Raises != nil && c.Raises.Type == raises) {
 				return c, tr.packet(func(p *trPacket) bool { return p.Type == "HTTP_REQUEST" && c.within(p.Seq) })
 			}
 		}
-		t.Fatalf("no discover that raises %q", raises)
+		require.Fail(t, fmt.Sprintf("no discover that raises %q", raises))
 		return nil, nil
 	}
 	for _, tt := range []struct {
@@ -436,14 +439,13 @@ func TestTranscriptSeesDiscovery(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rec, err := parseTranscript(files["greengrass_discovery"])
-			must(t, err)
+			require.NoError(t, err)
 			tt.change(rec)
 			applyRules(rec, false)
 			diffs, _ := replay(t, rec, trQuirks{}, certs)
 			all := strings.Join(diffs, "\n")
-			if tt.want == "" && len(diffs) > 0 || !strings.Contains(all, tt.want) {
-				t.Errorf("differences, want %q:\n%s", tt.want, all)
-			}
+			assert.False(t, tt.want == "" && len(diffs) > 0, "differences, want")
+			assert.Contains(t, all, tt.want, "differences, want")
 		})
 	}
 }

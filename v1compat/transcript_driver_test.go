@@ -14,7 +14,10 @@ import (
 )
 
 // trQuirks is how the clients of a replay are made.
-type trQuirks struct{ strict bool }
+type trQuirks struct {
+	strict  bool
+	wrapped bool // through FromV2
+}
 
 // trDriver is the recorded program.
 type trDriver struct {
@@ -24,7 +27,11 @@ type trDriver struct {
 	shadow   *shadowcompat.AWSIoTMQTTShadowClient
 	handlers map[string]*shadowcompat.ShadowHandler
 	handler  *shadowcompat.ShadowHandler
-	jobs     trJobs
+
+	// of a replay through FromV2
+	wrapped    map[*v1compat.AWSIoTMQTTClient]bool // made so
+	configured []*trArgs                           // what the next one is configured with
+	jobs       trJobs
 
 	discovery trDiscovery
 
@@ -350,6 +357,14 @@ func (a *trArgs) str(i int, name string) string {
 		a.wrong(i, v, "string")
 	}
 	return s
+}
+
+// text is a string, or bytes where v1 took both.
+func (a *trArgs) text(i int, name string) string {
+	if b, ok := recordedBytes(a.at(i, name)); ok {
+		return string(b)
+	}
+	return a.str(i, name)
 }
 
 func (a *trArgs) num(i int, name string) float64 {

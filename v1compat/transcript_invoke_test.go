@@ -39,6 +39,7 @@ func (d *trDriver) invoke(c *trCall) (any, error) {
 		return nil, nil
 	}
 	d.object(c)
+	d.uses(c)
 	d.environment(c)
 	a := &trArgs{c: c, rec: d.w.rec}
 	f := d.clientCall(a)
@@ -136,7 +137,7 @@ func (d *trDriver) clientCall(a *trArgs) func() (any, error) {
 	case "configureUsernamePassword":
 		user := a.str(0, "username")
 		if n > 1 && a.c.Args[1] != nil {
-			password := a.str(1, "password")
+			password := a.text(1, "password")
 			return setting(func() { c.ConfigureUsernamePassword(user, password) })
 		}
 		return setting(func() { c.ConfigureUsernamePassword(user) })
@@ -220,18 +221,35 @@ func (a *trArgs) payload(i int) any {
 		}
 		return v
 	case map[string]any:
-		if s, ok := v["hex"].(string); ok {
-			if b, err := hex.DecodeString(s); err == nil {
-				return b
-			}
+		if b, ok := recordedBytes(v); ok {
+			return b
 		}
-		if known {
-			return []byte(sent)
-		}
-		return v
+		return v // a dict, which v1 refused
 	default:
 		return v
 	}
+}
+
+// recordedBytes reads an argument of type bytes or bytearray in the forms of the recorder: {"bytes": X} and
+// {"bytearray": X}, where X is text or {"hex": ...}, and the latter alone.
+func recordedBytes(v any) ([]byte, bool) {
+	m, ok := v.(map[string]any)
+	if !ok || len(m) != 1 {
+		return nil, false
+	}
+	if s, ok := m["hex"].(string); ok {
+		b, err := hex.DecodeString(s)
+		return b, err == nil
+	}
+	for _, kind := range []string{"bytes", "bytearray"} {
+		switch x := m[kind].(type) {
+		case string:
+			return []byte(x), true
+		case map[string]any:
+			return recordedBytes(x)
+		}
+	}
+	return nil, false
 }
 
 // pythonBytes is bytes as Python prints them.

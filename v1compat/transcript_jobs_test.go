@@ -44,6 +44,7 @@ func (w trJobsWith) on(mqtt *v1compat.AWSIoTMQTTClient) *jobscompat.AWSIoTMQTTTh
 func (d *trDriver) jobsCall(c *trCall) (any, error) {
 	d.jobs.mu.Lock()
 	d.jobsClient(c)
+	d.uses(c)
 	j := d.jobs.client
 	want := d.jobsPacket(c)
 	if c.Assign != "" {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+
 	"github.com/portage-iot/awsiot/internal/topic"
 )
 
@@ -182,9 +184,7 @@ func TestTranscriptSeesJobs(t *testing.T) {
 			applyRules(rec, false)
 			tt.change(rec)
 			diffs, _ := replay(t, rec, trQuirks{}, certs)
-			if !slices.ContainsFunc(diffs, func(d string) bool { return strings.Contains(d, tt.want) }) {
-				t.Errorf("no difference with %q:\n%s", tt.want, strings.Join(diffs, "\n"))
-			}
+			assert.True(t, slices.ContainsFunc(diffs, func(d string) bool { return strings.Contains(d, tt.want) }), "no difference with %q: %q", tt.want, diffs)
 		})
 	}
 }

@@ -4,12 +4,16 @@ package v1compat_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // TestTranscriptSees changes one thing in a recording that is equal, and expects the difference.
@@ -123,11 +127,54 @@ func TestTranscriptSees(t *testing.T) {
 			rec := recorded(t, tt.file)
 			tt.change(rec)
 			diffs, _ := replay(t, rec, trQuirks{strict: true}, certs)
-			if !slices.ContainsFunc(diffs, func(d string) bool { return strings.Contains(d, tt.want) }) {
-				t.Errorf("no difference with %q:\n%s", tt.want, strings.Join(diffs, "\n"))
+			assert.True(t, slices.ContainsFunc(diffs, func(d string) bool { return strings.Contains(d, tt.want) }), "no difference with %q: %q", tt.want, diffs)
+		})
+	}
+}
+
+// Bytes as arguments, in every form of the recorder: the call is made, with these bytes.
+func TestTranscriptBytes(t *testing.T) {
+	certs := newTrCerts(t)
+	invalid := map[string]any{"hex": "fffe00"} // not UTF-8, so the recorder has no text for it
+	for _, tt := range []struct {
+		name     string
+		argument any
+		sent     any
+	}{
+		{"hex", invalid, invalid},
+		{"bytes", map[string]any{"bytes": invalid}, invalid},
+		{"bytearray", map[string]any{"bytearray": invalid}, invalid},
+		{"bytes as text", map[string]any{"bytes": "plain"}, "plain"},
+		{"bytearray as text", map[string]any{"bytearray": "plain"}, "plain"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, sent := range []any{tt.sent, "other"} {
+				rec := recorded(t, "publish_sync")
+				for _, c := range rec.Calls {
+					if c.Method == "publish" {
+						c.Args[1] = tt.argument
+					}
+				}
+				for _, p := range rec.Packets {
+					if p.Dir == "c2s" && p.Type == "PUBLISH" {
+						p.Payload = sent
+					}
+				}
+				diffs, unsaid := replay(t, rec, trQuirks{}, certs)
+				assert.Empty(t, unsaid)
+				assert.Equal(t, fmt.Sprint(sent) == "other", len(diffs) > 0, "%v", diffs)
 			}
 		})
 	}
+	password := recorded(t, "connect_username_password_metrics")
+	for _, c := range password.Calls {
+		if c.Method == "configureUsernamePassword" {
+			c.Args[1] = map[string]any{"bytearray": map[string]any{"hex": "733363726574"}}
+		}
+	}
+	diffs, unsaid := replay(t, password, trQuirks{}, certs)
+	assert.Empty(t, unsaid)
+	assert.Empty(t, diffs)
 }
 
 // recorded reads a recording, or one written by hand.
@@ -137,9 +184,9 @@ func recorded(t *testing.T, name string) *transcript {
 	if errors.Is(err, fs.ErrNotExist) {
 		b, err = os.ReadFile(filepath.Join("testdata", "handwritten", name+".json"))
 	}
-	must(t, err)
+	require.NoError(t, err)
 	rec, err := parseTranscript(b)
-	must(t, err)
+	require.NoError(t, err)
 	return rec
 }
 

@@ -13,6 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/portage-iot/awsiot/shadowcompat"
 )
 
@@ -29,14 +32,14 @@ func TestTranscriptHandwritten(t *testing.T) { replayAll(t, "testdata/handwritte
 func replayAll(t *testing.T, dir string) {
 	t.Helper()
 	files, err := loadTranscripts(dir)
-	must(t, err)
+	require.NoError(t, err)
 	certs := newTrCerts(t)
 	var summary []string
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		b := files[name]
 		rec, err := parseTranscript(b)
 		if err != nil {
-			t.Errorf("%s: %v", name, err)
+			assert.Fail(t, fmt.Sprintf("%s: %v", name, err))
 			continue
 		}
 		if what := rec.foreign(); what != "" {
@@ -52,17 +55,15 @@ func replayAll(t *testing.T, dir string) {
 					break
 				}
 				rec, err := parseTranscript(b)
-				must(t, err)
+				require.NoError(t, err)
 				fired := applyRules(rec, strict)
 				var names []string
 				for _, r := range fired {
 					names = append(names, r.name)
 					strictToo = strictToo || r.quirk
 				}
-				diffs, unsaid := replay(t, rec, trQuirks{strict}, certs)
-				if len(diffs) > 0 {
-					t.Errorf("strict=%v, rules %v:\n%s", strict, names, strings.Join(diffs, "\n"))
-				}
+				diffs, unsaid := replay(t, rec, trQuirks{strict: strict}, certs)
+				assert.Empty(t, diffs, "strict=%v, rules %v:\n%s", strict, names, strings.Join(diffs, "\n"))
 				if !strict {
 					inexpressible = unsaid
 				}

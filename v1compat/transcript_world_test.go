@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/portage-iot/awsiot/internal/memnet"
 )
 
@@ -94,7 +96,7 @@ func newTrWorld(t testing.TB, rec *transcript, quirks trQuirks) *trWorld {
 		tokens: map[string]string{}, refs: map[uint16]string{}, where: map[string]string{}, inside: map[*trCall]bool{}}
 	var err error
 	if w.ln, err = w.net.Listen("broker:8883"); err != nil {
-		t.Fatal(err)
+		require.NoError(t, err)
 	}
 	w.plan()
 	return w

@@ -1,8 +1,13 @@
 package v1compat_test
 
 import (
-	"errors"
 	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
 
 	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/v1compat"
@@ -13,51 +18,35 @@ import (
 func TestV2(t *testing.T) {
 	srv := server(t)
 	c := plain(t, srv, "half")
-	ev := newEvents()
-	c.OnMessage = func(m *v1compat.Message) { ev.add("OnMessage %s", m.Topic) }
+	ev := facadetest.NewEvents()
+	c.OnMessage = func(m *v1compat.Message) { ev.Add("OnMessage %s", m.Topic) }
 	v2 := c.V2() // before Connect: it makes the core
-	if v2.State() != awsiot.StateStopped {
-		t.Error(v2.State())
-	}
-	must(t, c.Connect())
-	if c.V2() != v2 {
-		t.Error("another core after Connect")
-	}
-	if ok, err := c.Subscribe("h/#", 1, func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) { ev.add("v1 %s", m.Topic) }); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
+	assert.Equal(t, awsiot.StateStopped, v2.State())
+	require.NoError(t, c.Connect())
+	assert.Same(t, v2, c.V2(), "another core after Connect")
+	facadetest.Acked(t)(c.Subscribe("h/#", 1, func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) { ev.Add("v1 %s", m.Topic) }))
 	_, err := v2.Subscribe(bg(), &awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{{TopicFilter: "h/a", QoS: 1,
-		Handler: func(m *awsiot.Message) { ev.add("v2 %s", m.Topic) }}}})
-	must(t, err)
+		Handler: func(m *awsiot.Message) { ev.Add("v2 %s", m.Topic) }}}})
+	require.NoError(t, err)
 	_, err = v2.Publish(bg(), &awsiot.PublishPacket{Topic: "h/b", QoS: 1})
-	must(t, err)
-	if ok, err := c.Publish("h/a", "x", 1); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	got := ev.wait(t, 5)
-	if n := len(srv.Clients()); n != 1 {
-		t.Errorf("%d connections", n)
-	}
-	equal(t, "messages", got[:2], []string{"v1 h/b", "OnMessage h/b"})
-	equal(t, "messages", got[2:5], []string{"v1 h/a", "v2 h/a", "OnMessage h/a"})
+	require.NoError(t, err)
+	facadetest.Acked(t)(c.Publish("h/a", "x", 1))
+	got := ev.Wait(t, 5)
+	assert.Equal(t, 1, len(srv.Clients()))
+	assert.Equal(t, []string{"v1 h/b", "OnMessage h/b"}, got[:2], "messages")
+	assert.Equal(t, []string{"v1 h/a", "v2 h/a", "OnMessage h/a"}, got[2:5], "messages")
 
 	// Stopped on the v2 side: as Disconnect, and Connect starts it again.
-	must(t, v2.Stop(bg(), nil))
+	require.NoError(t, v2.Stop(bg(), nil))
 	var de *v1compat.DisconnectError
-	if err := c.Disconnect(); !errors.As(err, &de) {
-		t.Error(err)
-	}
-	must(t, c.Connect())
-	if c.V2() != v2 {
-		t.Error("another core after Stop")
-	}
-	// Closed on the v2 side: Connect makes a new one.
-	must(t, v2.Close())
+	assert.ErrorAs(t, c.Disconnect(), &de)
+	require.NoError(t, c.Connect())
+	assert.Same(t, v2, c.V2(), "another core after Stop")
+	// Closed on the v2 side: this client is at its end, too.
+	require.NoError(t, v2.Close())
 	<-v2.Done()
-	must(t, c.Connect())
-	if c.V2() == v2 {
-		t.Error("the closed core is still used")
-	}
+	assert.ErrorIs(t, c.Connect(), awsiot.ErrClosed)
+	assert.Same(t, v2, c.V2())
 }
 
 // v2Client starts an awsiot.Client.
@@ -76,87 +65,94 @@ func v2Client(t *testing.T, srv *iotlocal.Server, id string) *awsiot.Client {
 func TestFromV2(t *testing.T) {
 	srv := server(t)
 	client := v2Client(t, srv, "from")
-	must(t, client.StartAndWait(bg()))
 	c := v1compat.FromV2(client)
-	if c.V2() != client {
-		t.Error("V2 is another client")
-	}
-	ev := newEvents()
-	c.OnOnline = func() { ev.add("online") }
-	c.OnOffline = func() { ev.add("offline") }
-	c.OnMessage = func(m *v1compat.Message) { ev.add("OnMessage %s", m.Topic) }
-	must(t, c.Connect()) // it is connected: nothing is sent
-	must(t, c.Connect())
-	if ok, err := c.Subscribe("f", 1, func(cl *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) {
+	assert.Same(t, client, c.V2(), "V2 is another client")
+	ev := facadetest.NewEvents()
+	c.OnOnline = func() { ev.Add("online") }
+	c.OnOffline = func() { ev.Add("offline") }
+	c.OnMessage = func(m *v1compat.Message) { ev.Add("OnMessage %s", m.Topic) }
+	require.NoError(t, client.StartAndWait(bg()))
+	assert.Equal(t, []string{"online"}, ev.Wait(t, 1), "whoever connects it")
+	require.NoError(t, c.Connect()) // ends the connection and makes another one, as v1 did
+	facadetest.Acked(t)(c.Subscribe("f", 1, func(cl *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) {
 		if cl != c {
-			t.Error("another client")
+			assert.Fail(t, "another client")
 		}
-		ev.add("message %s", m.Topic)
-	}); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	if ok, err := c.Publish("f", "x", 1); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	ev.wait(t, 3)
-	must(t, c.Disconnect()) // stops it for both
-	if client.State() != awsiot.StateStopped {
-		t.Error(client.State())
-	}
-	got := ev.wait(t, 4)
-	if got[0] != "online" || got[3] != "offline" {
-		t.Errorf("%q", got)
-	}
-	must(t, c.Connect()) // starts it
-	if client.State() != awsiot.StateConnected {
-		t.Error(client.State())
-	}
-	equal(t, "packets", sent(t, srv, "from", 6), []string{"CONNECT", "SUBSCRIBE f 1", "PUBLISH f 1 x", "DISCONNECT", "CONNECT", "SUBSCRIBE f 1"})
+		ev.Add("message %s", m.Topic)
+	}))
+	facadetest.Acked(t)(c.Publish("f", "x", 1))
+	ev.Wait(t, 4)
+	require.NoError(t, c.Disconnect()) // stops it for both
+	assert.Equal(t, awsiot.StateStopped, client.State())
+	assert.Equal(t, []string{"online", "online", "message f", "OnMessage f", "offline"}, ev.Wait(t, 5))
+	require.NoError(t, c.Connect()) // starts it
+	assert.Equal(t, awsiot.StateConnected, client.State())
+	assert.Equal(t, []string{"CONNECT", "CONNECT", "SUBSCRIBE f 1", "PUBLISH f 1 x", "DISCONNECT", "CONNECT", "SUBSCRIBE f 1"}, facadetest.Sent(t, srv, "from", 7), "packets")
 
 	// Closed by its owner: calls say so, none makes another client.
-	must(t, client.Close())
+	require.NoError(t, client.Close())
 	var pe *v1compat.PublishError
-	if ok, err := c.Publish("f", "x", 1); ok || !errors.As(err, &pe) || !errors.Is(err, awsiot.ErrClosed) {
-		t.Errorf("after Close: %v, %v", ok, err)
+	ok, err := c.Publish("f", "x", 1)
+	assert.False(t, ok, "after Close")
+	if assert.ErrorAs(t, err, &pe, "after Close") {
+		assert.ErrorIs(t, err, awsiot.ErrClosed, "after Close")
 	}
-	if err := c.Connect(); !errors.Is(err, awsiot.ErrClosed) {
-		t.Errorf("Connect after Close: %v", err)
-	}
+	assert.ErrorIs(t, c.Connect(), awsiot.ErrClosed, "Connect after Close")
 }
 
+// Configure calls change the options of the awsiot.Client; what Update refuses is an error of Connect, in v1's words.
 func TestFromV2Configure(t *testing.T) {
 	srv := server(t)
-	c := v1compat.FromV2(v2Client(t, srv, "conf"))
-	c.ConfigureEndpoint("h", 1)
-	c.ConfigureIAMCredentials("a", "b", "c")
-	err := c.Connect()
+	client := v2Client(t, srv, "conf")
+	c := v1compat.FromV2(client)
+	c.ConfigureLastWill("w", "bye", 1)
+	c.ConfigureUsernamePassword("user", "secret")
+	c.ConfigureMQTTOperationTimeout(7)
+	c.ConfigureOfflinePublishQueueing(3, v1compat.DropOldest)
+	o := client.Options()
+	assert.Equal(t, 7*time.Second, o.AckTimeout)
+	assert.Equal(t, 3, o.OfflineQueue.MaxOperations)
+	require.NoError(t, c.Connect(45))
+	assert.Equal(t, "clean 45 user password will w bye 1 false", connectText(srv, "conf"))
+	require.NoError(t, c.Connect()) // keeps the keep-alive
+	assert.Equal(t, "clean 45 user password will w bye 1 false", connectText(srv, "conf"))
+
+	c.ConfigureEndpoint("ssl://h", 1)
 	var ce *v1compat.ConfigureError
-	if !errors.Is(err, v1compat.ErrWrapped) || !errors.As(err, &ce) || ce.Call != "ConfigureEndpoint" {
-		t.Errorf("%v", err)
+	var ve *v1compat.ValueError
+	err := c.Connect()
+	if assert.ErrorAs(t, err, &ce) && assert.ErrorAs(t, err, &ve) {
+		assert.Equal(t, "ConfigureEndpoint", ce.Call)
+		assert.Equal(t, "Invalid host.", ve.Message)
 	}
+	c.ConfigureEndpoint(srv.Host(), srv.TCPPort())
+	require.NoError(t, c.Connect())
+
 	var te *v1compat.TypeError
-	if err := v1compat.FromV2(nil).Connect(); !errors.As(err, &te) {
-		t.Errorf("nil client: %v", err)
-	}
+	assert.ErrorAs(t, v1compat.FromV2(nil).Connect(), &te, "nil client")
+	bad := awsiot.NewClient(awsiot.ClientOptions{Endpoint: "ssl://h"})
+	defer bad.Close()
+	err = v1compat.FromV2(bad).Connect()
+	assert.ErrorAs(t, err, &ve, "%v", err)
 }
 
 func TestHandler(t *testing.T) {
 	srv := server(t)
 	client := v2Client(t, srv, "handler")
-	must(t, client.StartAndWait(bg()))
-	ev := newEvents()
+	require.NoError(t, client.StartAndWait(bg()))
+	ev := facadetest.NewEvents()
 	cb := func(c *v1compat.AWSIoTMQTTClient, userdata any, m *v1compat.Message) {
 		ok, err := c.Publish("out", m.Payload, 1)
-		ev.add("%s %v %v %v %v", m.Payload, userdata, c.V2() == client, ok, err)
+		ev.Add("%s %v %v %v %v", m.Payload, userdata, c.V2() == client, ok, err)
 	}
 	_, err := client.Subscribe(bg(), &awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{
 		{TopicFilter: "in", QoS: 1, Handler: v1compat.Handler(client, cb)},
 		{TopicFilter: "in/nil", QoS: 1, Handler: v1compat.Handler(client, nil)},
 	}})
-	must(t, err)
+	require.NoError(t, err)
 	for _, topic := range []string{"in/nil", "in"} {
 		_, err = client.Publish(bg(), &awsiot.PublishPacket{Topic: topic, Payload: []byte("x"), QoS: 1})
-		must(t, err)
+		require.NoError(t, err)
 	}
-	equal(t, "events", ev.wait(t, 1), []string{"x <nil> true true <nil>"})
+	assert.Equal(t, []string{"x <nil> true true <nil>"}, ev.Wait(t, 1), "events")
 }

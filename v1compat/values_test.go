@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
@@ -54,14 +57,13 @@ func TestEncodePayload(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := encodePayload(tt.payload)
-			if err != nil || string(got) != tt.want {
-				t.Errorf("got %q, %v; want %q", got, err, tt.want)
+			if assert.NoError(t, err) {
+				assert.Equal(t, tt.want, string(got))
 			}
 			// The rewritten program converts with awsiot.PayloadV1: what both take
 			// must be the same.
-			if core, err := awsiot.PayloadV1(tt.payload); err == nil && string(core) != tt.want {
-				t.Errorf("awsiot.PayloadV1: %q", core)
-			}
+			core, err := awsiot.PayloadV1(tt.payload)
+			assert.False(t, err == nil && string(core) != tt.want, "awsiot.PayloadV1")
 		})
 	}
 }
@@ -78,37 +80,27 @@ func TestEncodePayloadRefuses(t *testing.T) {
 		t.Run(fmt.Sprintf("%T", payload), func(t *testing.T) {
 			_, err := encodePayload(payload)
 			var te *TypeError
-			if !errors.As(err, &te) {
-				t.Fatalf("got %v", err)
-			}
+			require.ErrorAs(t, err, &te)
 			want := fmt.Sprintf("payload must be a string, bytearray, int, float or None. (it is a %T)", payload)
-			if err.Error() != want {
-				t.Errorf("got %q, want %q", err, want)
-			}
+			assert.Equal(t, want, err.Error())
 		})
 	}
 	_, err := encodePayload(make([]byte, maxPayload+1))
 	var ve *ValueError
-	if !errors.As(err, &ve) || ve.Message != "Payload too large." {
-		t.Errorf("too large: %v", err)
+	if assert.ErrorAs(t, err, &ve, "too large") {
+		assert.Equal(t, "Payload too large.", ve.Message, "too large")
 	}
 }
 
 func TestMid(t *testing.T) {
 	for m, want := range map[Mid]string{MidQueued: "QUEUED", MidConnected: "CONNECTED", MidDisconnected: "DISCONNECTED", 7: "7"} {
-		if m.String() != want {
-			t.Errorf("%d: %q", int(m), m)
-		}
+		assert.Equal(t, want, m.String())
 	}
 	var c AWSIoTMQTTClient
 	for i := 1; i <= 65535; i++ {
-		if got := c.mid(); got != Mid(i) {
-			t.Fatalf("call %d: %d", i, got)
-		}
+		require.Equal(t, Mid(i), c.mid(), "call")
 	}
-	if got := c.mid(); got != 1 {
-		t.Errorf("after 65535: %d", got)
-	}
+	assert.Equal(t, Mid(1), c.mid(), "after 65535")
 }
 
 // Every error has v1's text, belongs to one root or none, and wraps the error of
@@ -148,29 +140,21 @@ func TestErrors(t *testing.T) {
 		{awsiot.ErrAckTimeout, awsiot.ErrAckTimeout.Error(), false, false, nil},
 	} {
 		t.Run(fmt.Sprintf("%T %v", tt.err, tt.err), func(t *testing.T) {
-			if tt.err.Error() != tt.text {
-				t.Errorf("text %q, want %q", tt.err, tt.text)
-			}
+			assert.Equal(t, tt.text, tt.err.Error(), "text")
 			var to OperationTimeoutError
 			var op OperationError
 			outer := fmt.Errorf("outer: %w", tt.err)
-			if got := errors.As(outer, &to); got != tt.timeout {
-				t.Errorf("OperationTimeoutError: %v", got)
-			}
-			if got := errors.As(outer, &op); got != tt.operation {
-				t.Errorf("OperationError: %v", got)
-			}
-			if tt.is != nil && !errors.Is(outer, tt.is) {
-				t.Errorf("does not wrap %v", tt.is)
-			}
+			assert.Equal(t, tt.timeout, errors.As(outer, &to), "OperationTimeoutError")
+			assert.Equal(t, tt.operation, errors.As(outer, &op), "OperationError")
+			assert.False(t, tt.is != nil && !errors.Is(outer, tt.is), "does not wrap")
 		})
 	}
 }
 
 func TestSubackCode(t *testing.T) {
 	var se *SubackError
-	if err := subscribeError(&awsiot.ReasonError{Code: 0x80}); !errors.As(err, &se) || se.Suback != 0x80 {
-		t.Errorf("%v", err)
+	if assert.ErrorAs(t, subscribeError(&awsiot.ReasonError{Code: 0x80}), &se) {
+		assert.Equal(t, byte(0x80), se.Suback)
 	}
 }
 
@@ -180,9 +164,7 @@ func TestConnackV1(t *testing.T) {
 		0: 0, 0x80: 3, 0x81: 5, 0x82: 5, 0x83: 3, 0x84: 1, 0x85: 2, 0x86: 4, 0x87: 5, 0x88: 3, 0x89: 3, 0x8A: 5,
 		0x8C: 4, 0x90: 5, 0x95: 5, 0x97: 3, 0x99: 5, 0x9A: 5, 0x9B: 5, 0x9C: 3, 0x9D: 3, 0x9F: 3,
 	} {
-		if got := connackV1(code); got != want {
-			t.Errorf("0x%02X: %d, want %d", byte(code), got, want)
-		}
+		assert.Equal(t, want, connackV1(code))
 	}
 }
 
@@ -190,22 +172,22 @@ func TestReasonV1(t *testing.T) {
 	for code, want := range map[awsiot.ReasonCode]int{
 		0x80: 13, 0x83: 13, 0x87: 12, 0x90: 3, 0x91: 2, 0x95: 9, 0x97: 13, 0x99: 3, 0x9E: 10, 0xA2: 10,
 	} {
-		if got := reasonV1(code); got != want {
-			t.Errorf("0x%02X: %d, want %d", byte(code), got, want)
-		}
+		assert.Equal(t, want, reasonV1(code))
 	}
 }
 
 func TestParseCiphers(t *testing.T) {
 	ids, err := parseCiphers("ECDHE-RSA-AES128-GCM-SHA256:AES256-SHA")
-	if err != nil || len(ids) != 2 || ids[0] != 0xC02F || ids[1] != 0x0035 {
-		t.Errorf("%#x, %v", ids, err)
+	if assert.NoError(t, err) {
+		if assert.Len(t, ids, 2) {
+			assert.Equal(t, uint16(0xC02F), ids[0])
+			assert.Equal(t, uint16(0x0035), ids[1])
+		}
 	}
 	for _, list := range []string{"", "HIGH", "AES128-SHA:!aNULL", "AES128-SHA:", "ecdhe-rsa-aes128-gcm-sha256"} {
 		var ve *ValueError
-		if ids, err := parseCiphers(list); !errors.As(err, &ve) {
-			t.Errorf("%q: %v, %v", list, ids, err)
-		}
+		_, err := parseCiphers(list)
+		assert.ErrorAs(t, err, &ve, list)
 	}
 }
 
@@ -213,13 +195,11 @@ func TestRandomClientID(t *testing.T) {
 	seen := map[string]bool{}
 	for range 100 {
 		id := NewAWSIoTMQTTClient("").settings.clientID
-		if len(id) != 23 || id[:5] != "paho/" || seen[id] {
-			t.Fatalf("%q", id)
-		}
+		require.Len(t, id, 23)
+		require.Equal(t, "paho/", id[:5])
+		require.False(t, seen[id])
 		for _, r := range id[5:] {
-			if !('0' <= r && r <= '9' || 'A' <= r && r <= 'F' && r != 'B') {
-				t.Fatalf("%q", id)
-			}
+			require.False(t, !('0' <= r && r <= '9' || 'A' <= r && r <= 'F' && r != 'B'))
 		}
 		seen[id] = true
 	}
@@ -235,9 +215,7 @@ func TestNames(t *testing.T) {
 		{MQTTv31, "MQTTv31"}, {MQTTv311, "MQTTv311"}, {ProtocolType(0), "ProtocolType(0)"},
 		{kindPublish, "publish"}, {kindSubscribe, "subscribe"}, {kindUnsubscribe, "unsubscribe"},
 	} {
-		if tt.got.String() != tt.want {
-			t.Errorf("%q, want %q", tt.got, tt.want)
-		}
+		assert.Equal(t, tt.want, tt.got.String(), "%q, want %q", tt.got, tt.want)
 	}
 }
 
@@ -247,18 +225,14 @@ func FuzzEncodeFloat(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, v float64) {
 		b, err := encodePayload(v)
-		if err != nil {
-			t.Fatal(err)
-		}
+		require.NoError(t, err)
 		var back float64
-		if _, err := fmt.Sscan(string(b), &back); err != nil {
-			t.Fatalf("%q: %v", b, err)
-		}
-		if back != v && !(math.IsNaN(back) && math.IsNaN(v)) {
-			t.Errorf("%v became %q", v, b)
-		}
-		if core, err := awsiot.PayloadV1(v); err != nil || string(core) != string(b) {
-			t.Errorf("awsiot.PayloadV1: %q, %v; here %q", core, err, b)
+		_, err = fmt.Sscan(string(b), &back)
+		require.NoError(t, err)
+		assert.False(t, back != v && !(math.IsNaN(back) && math.IsNaN(v)), "%v became %q", v, b)
+		core, err := awsiot.PayloadV1(v)
+		if assert.NoError(t, err, "awsiot.PayloadV1: %q, %v; here %q", core, err, b) {
+			assert.Equal(t, string(b), string(core), "awsiot.PayloadV1: %q, %v; here %q", core, err, b)
 		}
 	})
 }

@@ -53,7 +53,8 @@ func (l *latestKeys[C, P]) Retrieve(ctx context.Context) (C, error) {
 func (c *AWSIoTMQTTClient) iamKeys() iamKeys {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.settings.iam
+	keys, _ := c.settings.iam.open()
+	return keys
 }
 
 // websocketAuth signs each handshake anew, for the region in the endpoint's name.

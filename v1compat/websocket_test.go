@@ -10,6 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/portage-iot/awsiot/internal/facadetest"
+
 	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/jobscompat"
 	"github.com/portage-iot/awsiot/shadowcompat"
@@ -55,12 +60,12 @@ func noCredentials(t *testing.T) (home string) {
 
 func writeCredentialsFile(t *testing.T, home, section, id, secret, token string) {
 	t.Helper()
-	must(t, os.MkdirAll(filepath.Join(home, ".aws"), 0o700))
+	require.NoError(t, os.MkdirAll(filepath.Join(home, ".aws"), 0o700))
 	text := "[" + section + "]\naws_access_key_id=" + id + "\naws_secret_access_key=" + secret + "\n"
 	if token != "" {
 		text += "aws_session_token=" + token + "\n"
 	}
-	must(t, os.WriteFile(filepath.Join(home, ".aws", "credentials"), []byte(text), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(home, ".aws", "credentials"), []byte(text), 0o600))
 }
 
 var wsKeys = map[string]iotlocal.Credential{
@@ -125,31 +130,27 @@ func TestWebsocketConnect(t *testing.T) {
 			}
 			err := c.Connect()
 			if tt.value == "" {
-				must(t, err)
-				equal(t, "round trip", []string{roundTrip(t, c)}, []string{"hello ws"})
+				require.NoError(t, err)
+				assert.Equal(t, []string{"hello ws"}, []string{roundTrip(t, c)}, "round trip")
 				return
 			}
 			var ve *v1compat.ValueError
-			if !errors.As(err, &ve) || ve.Message != tt.value {
-				t.Fatalf("got %v, want ValueError %q", err, tt.value)
-			}
+			require.ErrorAs(t, err, &ve)
+			require.Equal(t, tt.value, ve.Message)
 			var refused *v1compat.WssHandShakeError
 			var none *v1compat.WssNoKeyInEnvironmentError
-			if errors.As(err, &refused) != (tt.value == handshake) || errors.As(err, &none) != (tt.value == noKey) {
-				t.Errorf("%v is or wraps the wrong exceptions of v1", err)
-			}
+			assert.Equal(t, (tt.value == handshake), errors.As(err, &refused), "%v is or wraps the wrong exceptions of v1", err)
+			assert.Equal(t, (tt.value == noKey), errors.As(err, &none), "%v is or wraps the wrong exceptions of v1", err)
 			for _, want := range tt.wants {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q is not in %v", want, err)
-				}
+				assert.Contains(t, err.Error(), want, "%q is not in %v", want, err)
 			}
 			for _, k := range wsKeys {
-				if strings.Contains(err.Error(), k.SecretAccessKey) || strings.Contains(err.Error(), "X-Amz-Signature") {
-					t.Errorf("a secret in %v", err)
-				}
+				assert.NotContains(t, err.Error(), k.SecretAccessKey, "a secret in")
+				assert.NotContains(t, err.Error(), "X-Amz-Signature", "a secret in")
 			}
-			if _, again := c.ConnectAsync(600, nil); !errors.As(again, &ve) || ve.Message != tt.value {
-				t.Errorf("ConnectAsync: %v, want ValueError %q", again, tt.value)
+			_, again := c.ConnectAsync(600, nil)
+			if assert.ErrorAs(t, again, &ve, "ConnectAsync: %v, want ValueError %q", again, tt.value) {
+				assert.Equal(t, tt.value, ve.Message, "ConnectAsync: %v, want ValueError %q", again, tt.value)
 			}
 		})
 	}
@@ -158,14 +159,10 @@ func TestWebsocketConnect(t *testing.T) {
 // roundTrip publishes to itself and returns what came back.
 func roundTrip(t *testing.T, c *v1compat.AWSIoTMQTTClient) string {
 	t.Helper()
-	got := newEvents()
-	if ok, err := c.Subscribe("w/s", 1, func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) { got.add("%s", m.Payload) }); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	if ok, err := c.Publish("w/s", "hello ws", 1); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-	return got.wait(t, 1)[0]
+	got := facadetest.NewEvents()
+	facadetest.Acked(t)(c.Subscribe("w/s", 1, func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) { got.Add("%s", m.Payload) }))
+	facadetest.Acked(t)(c.Publish("w/s", "hello ws", 1))
+	return got.Wait(t, 1)[0]
 }
 
 // Credentials that the service no longer takes do not end the client: it goes on trying, and uses what
@@ -174,46 +171,42 @@ func TestWebsocketNewCredentials(t *testing.T) {
 	srv := websocketServer(t, map[string]iotlocal.Credential{"OLD": {SecretAccessKey: "old"}})
 	c := websocketClient(t, srv)
 	c.ConfigureIAMCredentials("OLD", "old", "")
-	seen := newEvents()
-	c.OnOnline = func() { seen.add("online") }
-	c.OnOffline = func() { seen.add("offline") }
-	must(t, c.Connect())
+	seen := facadetest.NewEvents()
+	c.OnOnline = func() { seen.Add("online") }
+	c.OnOffline = func() { seen.Add("offline") }
+	require.NoError(t, c.Connect())
 	core := c.V2()
-	failures := newEvents()
-	core.Observe(awsiot.Observer{OnConnectionFailure: func(f *awsiot.ConnectionFailure) { failures.add("%v", f.Err) }})
+	failures := facadetest.NewEvents()
+	core.Observe(awsiot.Observer{OnConnectionFailure: func(f *awsiot.ConnectionFailure) { failures.Add("%v", f.Err) }})
 
-	must(t, srv.SetCredentials(map[string]iotlocal.Credential{"NEW": {SecretAccessKey: "new", SessionToken: "tok"}}))
+	require.NoError(t, srv.SetCredentials(map[string]iotlocal.Credential{"NEW": {SecretAccessKey: "new", SessionToken: "tok"}}))
 	srv.Faults().Cut("ws")
-	for _, f := range failures.wait(t, 3) { // the network thread of v1 died with the first
-		if !strings.Contains(f, "403 Forbidden") {
-			t.Errorf("failure %s", f)
-		}
+	for _, f := range failures.Wait(t, 3) { // the network thread of v1 died with the first
+		assert.Contains(t, f, "403 Forbidden", "failure")
 	}
 	c.ConfigureIAMCredentials("NEW", "new", "tok")
-	equal(t, "hooks", seen.wait(t, 3), []string{"online", "offline", "online"})
-	equal(t, "round trip", []string{roundTrip(t, c)}, []string{"hello ws"})
+	assert.Equal(t, []string{"online", "offline", "online"}, seen.Wait(t, 3), "hooks")
+	assert.Equal(t, []string{"hello ws"}, []string{roundTrip(t, c)}, "round trip")
 
 	c.ConfigureIAMCredentials("NEW", "new", "tok") // also while connected
-	must(t, c.Disconnect())
-	must(t, c.Connect()) // and it is no error of the next Connect
-	if c.V2() != core {
-		t.Error("the core was made anew")
-	}
+	require.NoError(t, c.Disconnect())
+	require.NoError(t, c.Connect()) // and it is no error of the next Connect
+	assert.Same(t, core, c.V2(), "the core was made anew")
 }
 
 // The chain is looked through at every handshake.
 func TestWebsocketChainEachTime(t *testing.T) {
 	srv := websocketServer(t, map[string]iotlocal.Credential{"FIRST": {SecretAccessKey: "1"}})
 	c := websocketClient(t, srv)
-	seen := newEvents()
-	c.OnOnline = func() { seen.add("online") }
+	seen := facadetest.NewEvents()
+	c.OnOnline = func() { seen.Add("online") }
 	home := os.Getenv("HOME")
 	writeCredentialsFile(t, home, "default", "FIRST", "1", "")
-	must(t, c.Connect())
-	must(t, srv.SetCredentials(map[string]iotlocal.Credential{"SECOND": {SecretAccessKey: "2"}}))
+	require.NoError(t, c.Connect())
+	require.NoError(t, srv.SetCredentials(map[string]iotlocal.Credential{"SECOND": {SecretAccessKey: "2"}}))
 	writeCredentialsFile(t, home, "default", "SECOND", "2", "")
 	srv.Faults().Cut("ws")
-	seen.wait(t, 2)
+	seen.Wait(t, 2)
 }
 
 // What goes over the wire: TLS with the server's name and without a client certificate or MQTT's ALPN name.
@@ -222,12 +215,14 @@ func TestWebsocketTransport(t *testing.T) {
 	c := websocketClient(t, srv)
 	c.ConfigureCredentials(srv.CAFile(), "no such key", "no such certificate", "no such cipher")
 	c.ConfigureIAMCredentials("USER", "user/secret", "")
-	must(t, c.Connect())
+	require.NoError(t, c.Connect())
 	i := slices.IndexFunc(srv.Recorder().Packets(), func(p iotlocal.Packet) bool { return p.Type == iotlocal.TransportOpen })
 	tr := srv.Recorder().Packets()[i].Transport
-	if !tr.TLS || !tr.Websocket || tr.SNI != awsHost || tr.ALPN != "http/1.1" || tr.ClientCert != "" {
-		t.Errorf("transport %+v", tr)
-	}
+	assert.True(t, tr.TLS, "transport")
+	assert.True(t, tr.Websocket, "transport")
+	assert.Equal(t, awsHost, tr.SNI, "transport")
+	assert.Equal(t, "http/1.1", tr.ALPN, "transport")
+	assert.Empty(t, tr.ClientCert, "transport")
 }
 
 // The server is verified by the CA file, and by the system's CAs without one.
@@ -236,8 +231,9 @@ func TestWebsocketServerVerified(t *testing.T) {
 	c := websocketClient(t, srv)
 	c.ConfigureIAMCredentials("USER", "user/secret", "")
 	c.ConfigureCredentials(other.CAFile(), "", "")
-	if err := c.Connect(); err == nil || !strings.Contains(err.Error(), "x509") {
-		t.Errorf("another CA: %v", err)
+	err := c.Connect()
+	if assert.Error(t, err, "another CA") {
+		assert.Contains(t, err.Error(), "x509", "another CA")
 	}
 	d := v1compat.NewAWSIoTMQTTClient("ws", v1compat.WithWebsocket(true))
 	t.Cleanup(func() {
@@ -250,13 +246,12 @@ func TestWebsocketServerVerified(t *testing.T) {
 	d.ConfigureSocketFactory(func() (net.Conn, error) {
 		return net.Dial("tcp", net.JoinHostPort("127.0.0.1", itoa(srv.WSSPort())))
 	})
-	if err := d.Connect(); err == nil || !strings.Contains(err.Error(), "x509") {
-		t.Errorf("no CA file: %v", err)
+	err = d.Connect()
+	if assert.Error(t, err, "no CA file") {
+		assert.Contains(t, err.Error(), "x509", "no CA file")
 	}
 	for _, p := range srv.Recorder().Packets() {
-		if p.Type == iotlocal.CONNECT {
-			t.Error("a CONNECT was sent")
-		}
+		assert.NotEqual(t, iotlocal.CONNECT, p.Type, "a CONNECT was sent")
 	}
 }
 
@@ -265,7 +260,7 @@ func TestIAMWithoutWebsocket(t *testing.T) {
 	srv := server(t)
 	c := plain(t, srv, "iam")
 	c.ConfigureIAMCredentials("A", "B", "C")
-	must(t, c.Connect())
+	require.NoError(t, c.Connect())
 }
 
 // Shadow and jobs clients hand their options and credentials on.
@@ -319,10 +314,10 @@ func TestWebsocketOtherFacades(t *testing.T) {
 				core.Close()
 				<-core.Done()
 			})
-			must(t, f.Connect())
-			if got, err := tt.use(f); got != tt.want || err != nil {
-				t.Errorf("%s, %v", got, err)
-			}
+			require.NoError(t, f.Connect())
+			got, err := tt.use(f)
+			assert.Equal(t, tt.want, got)
+			assert.NoError(t, err)
 		})
 	}
 }
@@ -334,17 +329,20 @@ func TestWebsocketErrors(t *testing.T) {
 	var none *awsauth.NoCredentialsError
 	var root v1compat.OperationError
 	err := c.Connect()
-	if !errors.As(err, &none) || !errors.As(err, &root) || !strings.HasPrefix(root.Error(), "No AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY detected in $ENV.") {
-		t.Errorf("no credentials: %v", err)
+	if assert.ErrorAs(t, err, &none, "no credentials") {
+		if assert.ErrorAs(t, err, &root, "no credentials") {
+			assert.True(t, strings.HasPrefix(root.Error(), "No AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY detected in $ENV."), "no credentials")
+		}
 	}
 	c.ConfigureIAMCredentials("USER", "wrong", "")
 	var refused *awsiot.UpgradeError
 	err = c.Connect()
-	if !errors.As(err, &refused) || refused.Status != 403 || !errors.As(err, &root) || !strings.HasPrefix(root.Error(), "Error in WSS handshake.") {
-		t.Errorf("refused: %v", err)
+	if assert.ErrorAs(t, err, &refused, "refused") {
+		assert.Equal(t, 403, refused.Status, "refused")
+		if assert.ErrorAs(t, err, &root, "refused") {
+			assert.True(t, strings.HasPrefix(root.Error(), "Error in WSS handshake."), "refused")
+		}
 	}
 	var timeout v1compat.OperationTimeoutError
-	if errors.As(err, &timeout) {
-		t.Errorf("%v is a timeout", err)
-	}
+	assert.NotErrorAs(t, err, &timeout, "%v is a timeout", err)
 }

@@ -10,7 +10,7 @@ import (
 // startAliases makes the alias tables of a new connection [MQTT5-3.3.2-7].
 func (l *link) startAliases() {
 	limit := l.aliasLimit()
-	switch o := &l.c.opts.TopicAliasing; {
+	switch o := &l.opts.TopicAliasing; {
 	case limit == 0:
 	case o.Outbound == AliasLRU:
 		l.aliases = alias.NewLRU(limit)
@@ -22,7 +22,7 @@ func (l *link) startAliases() {
 // aliasLimit returns the highest alias for what is sent: what the broker allows, below the program's
 // own bound if there is one. Without, AliasLRU has the default; aliases that the program chooses need none.
 func (l *link) aliasLimit() uint16 {
-	o := &l.c.opts.TopicAliasing
+	o := &l.opts.TopicAliasing
 	limit := l.settings.TopicAliasMaximumToServer
 	switch {
 	case o.OutboundMaximum > 0:
@@ -34,9 +34,9 @@ func (l *link) aliasLimit() uint16 {
 }
 
 // checkAlias refuses an alias above what the broker and OutboundMaximum allow. Where the broker allows none, or the
-// option is off, the alias is left out.
+// option is off, the alias is left out; so it is for a publish from before this connection, which could not know.
 func (l *link) checkAlias(o *operation) error {
-	if o.alias == 0 || l.aliases == nil || l.c.opts.TopicAliasing.Outbound != AliasManual {
+	if o.alias == 0 || o.seq <= l.seq || l.aliases == nil || l.opts.TopicAliasing.Outbound != AliasManual {
 		return nil
 	}
 	if limit := l.aliasLimit(); o.alias > limit {

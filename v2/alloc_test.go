@@ -72,7 +72,7 @@ func ackPeer(t *testing.T) (*awsiot.Client, net.Conn) {
 			}
 		}
 	}()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	if err := c.StartAndWait(ctx); err != nil {
 		t.Fatal(err)

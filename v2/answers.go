@@ -15,11 +15,12 @@ const maxUnheard = 64
 // this client takes the answers: it has subscribed to another topic, or too late, and waits for ever. Requests that
 // make sense without an answer, as a shadow update, are not looked at.
 func (c *Client) hears(name string) {
-	if !asks(name) || c.opts.OnPublishReceived != nil {
+	if !asks(name) || c.options().OnPublishReceived != nil {
 		return
 	}
 	accepted := name + "/accepted"
-	if len(c.router.Match(accepted, make([]*router.Route[MessageHandler], 0, 4))) > 0 {
+	found := c.router.Match(accepted, make([]*router.Route[MessageHandler], 0, 4))
+	if len(c.direct.Match(accepted, found)) > 0 {
 		return
 	}
 	c.mu.Lock()

@@ -58,7 +58,7 @@ func plainAuth(a Auth) Auth {
 	return *p
 }
 
-func (a CustomAuthorizer) route(context.Context) (route, error) {
+func (a CustomAuthorizer) route(context.Context, *calls) (route, error) {
 	if a.Websocket {
 		return route{websocket: func(context.Context, *http.Request) error { return nil }}, nil
 	}

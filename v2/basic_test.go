@@ -14,7 +14,7 @@ import (
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
-// Upstream group "connect": client_direct_connect_success, and the golden sequence "start, stop".
+// Cases of aws-c-mqtt's tests, group "connect": client_direct_connect_success, and the golden sequence "start, stop".
 func TestStartPublishStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -33,7 +33,7 @@ func TestStartPublishStop(t *testing.T) {
 		p.send(q1.PacketID)
 		synctest.Wait()
 		equal(t, "after the PUBACK", w.events.take(), []string{"q1: <nil>"})
-		if s := w.client.Stats(); s != (awsiot.OperationStatistics{}) {
+		if s := countsOf(w); s != (awsiot.OperationStatistics{}) {
 			t.Errorf("stats: %+v", s)
 		}
 		go func() {
@@ -87,7 +87,7 @@ func TestBlockingPublish(t *testing.T) {
 	})
 }
 
-// Complaint 12 of the AWS SDKs, and promise: a cancelled queued operation leaves the queue, one on the wire has an unknown outcome.
+// A complaint about the AWS SDKs, and promise: a cancelled queued operation leaves the queue, one on the wire has an unknown outcome.
 func TestPublishContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -113,7 +113,7 @@ func TestPublishContext(t *testing.T) {
 	})
 }
 
-// Upstream group "pub/sub": subscribe_success, unsubscribe_success.
+// Cases of aws-c-mqtt's tests, group "pub/sub": subscribe_success, unsubscribe_success.
 func TestSubscribeHandlersInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{}
@@ -177,7 +177,7 @@ func TestSubscribePartlyRefused(t *testing.T) {
 	})
 }
 
-// Upstream group "pub/sub": sub_pub_unsub_qos0, _qos1, with a broker in between.
+// Cases of aws-c-mqtt's tests, group "pub/sub": sub_pub_unsub_qos0, _qos1, with a broker in between.
 func TestSubscribePublishUnsubscribe(t *testing.T) {
 	for _, qos := range []awsiot.QoS{awsiot.AtMostOnce, awsiot.AtLeastOnce} {
 		withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
@@ -211,7 +211,7 @@ func TestSubscribePublishUnsubscribe(t *testing.T) {
 	}
 }
 
-// Upstream group "alias end-to-end": outbound_alias_manual_failure_empty_topic. The client puts the alias in the place of
+// Cases of aws-c-mqtt's tests, group "alias end-to-end": outbound_alias_manual_failure_empty_topic. The client puts the alias in the place of
 // the topic by itself; without a topic it would have to believe what the broker has.
 func TestManualAliasNeedsTopic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestManualAliasNeedsTopic(t *testing.T) {
 			}
 		}
 		p.silent(time.Second)
-		if s := w.client.Stats(); s != (awsiot.OperationStatistics{}) || w.client.State() != awsiot.StateConnected {
+		if s := countsOf(w); s != (awsiot.OperationStatistics{}) || w.client.State() != awsiot.StateConnected {
 			t.Errorf("%+v, %v", s, w.client.State())
 		}
 	})

@@ -1,6 +1,7 @@
 package awsiot
 
 import (
+	"bytes"
 	"runtime"
 	"time"
 
@@ -15,31 +16,35 @@ const (
 	// minBlock is the least that a block must hold, and a quarter of its buffer: a nearly empty one would be held for
 	// little.
 	minBlock = 8 << 10
-	// maxBlocks is how far, in blocks, the reader runs ahead of the handlers, and how many buffers a busy client keeps, 4
-	// MiB at most. The longer the steps, the fewer the changes between the two, which cost more than the messages.
+	// maxBlocks is from how far ahead, in blocks, the reader lets the handlers catch up, and how many buffers a busy client
+	// keeps, 4 MiB at most. The longer the steps, the fewer the changes between the two, which cost more than the messages.
 	maxBlocks = 64
 	// blockWait is how long the reader waits at most when it is that far ahead, so that a burst is slowed down by
-	// TCP rather than dropped. No longer: the cause may be a handler that takes its time, and acknowledgements must not
-	// wait for that.
+	// TCP rather than dropped.
 	blockWait = time.Millisecond
+	// maxWaits is how many such waits in vain make it certain that the handlers stand still: until they take the next
+	// block it waits no more, for acknowledgements and PINGRESPs are behind, and one of them may be what a handler waits for.
+	maxWaits = 100
 )
 
 // block is a run of PUBLISH packets of QoS 0 without properties, checked by the reader.
 type block struct {
 	raw  []byte
 	off  int    // of the first packet that is left
-	buf  []byte // the whole buffer
+	buf  []byte // the whole buffer, to be used again; nil: raw is a copy
 	size int    // what the messages that are left count against Inbound.MaxBytes
 }
 
 // empty reports whether nothing is left.
 func (b *block) empty() bool { return b.off == len(b.raw) }
 
-// next takes the first packet off the block; p holds the one before.
-func (b *block) next(p *wire.Plain) {
+// next takes the first packet off the block; p holds the one before. It returns what the block counts less now.
+func (b *block) next(p *wire.Plain) (less int) {
 	p.Next(b.raw[b.off:], 0, p.Topic) // it has been checked
 	b.off += p.Size
-	b.size -= waitingSize(len(p.Topic), len(p.Payload))
+	less = waitingSize(len(p.Topic), len(p.Payload))
+	b.size -= less
+	return less
 }
 
 // scan returns the run at the beginning of what was received.
@@ -60,7 +65,7 @@ func (l *link) handOver() []byte {
 	c := l.c
 	all := l.in[:l.have]
 	enough := max(minBlock, len(l.in)/4)
-	if len(all) < enough || c.tracing {
+	if len(all) < enough || c.tracing || c.direct.Len() > 0 { // direct handlers see a message before the lane
 		return all
 	}
 	raw, size := l.scan()
@@ -74,20 +79,29 @@ func (l *link) handOver() []byte {
 	c.mu.Unlock()
 	rest := all[len(raw):]
 	if deliver {
-		if !c.messages.pushBlock(&block{raw: raw, buf: l.in, size: size}) {
+		b := &block{raw: raw, buf: l.in, size: size}
+		if len(raw) < len(l.in)-len(l.in)/8 { // else the block would keep much more than it counts
+			b.raw, b.buf = bytes.Clone(raw), nil
+		}
+		if !c.messages.pushBlock(b) {
 			return all // message by message, as Inbound says
 		}
-		l.in = c.messages.buffer(len(l.in))
+		if b.buf != nil {
+			l.in = c.messages.buffer(len(l.in))
+		}
 	}
 	l.have = copy(l.in, rest)
 	l.breathe()
 	return l.in[:l.have]
 }
 
-// breathe gives the processor to the message lane, and lets it catch up.
+// breathe gives the processor to the message lane, and lets it catch up if it moves.
 func (l *link) breathe() {
-	taken := l.c.messages.behind()
-	if taken == nil {
+	taken, moves := l.c.messages.behind()
+	if moves != l.moves {
+		l.moves, l.waits = moves, 0
+	}
+	if taken == nil || l.waits >= maxWaits {
 		runtime.Gosched()
 		return
 	}
@@ -99,6 +113,7 @@ func (l *link) breathe() {
 	select {
 	case <-taken:
 	case <-l.patience.C:
+		l.waits++
 	}
 	l.patience.Stop()
 }
@@ -106,34 +121,37 @@ func (l *link) breathe() {
 // burst is what a message lane has for its blocks.
 type burst struct {
 	waiting int           // blocks in lane.q
+	moves   uint64        // counts those that the runner has taken, from 1
 	watched bool          // the reader waits for one to be taken
 	taken   chan struct{} // gets a value then; has room for one
-	spare   [][]byte      // read buffers of blocks that have been delivered
+	spare   [][]byte      // read buffers of blocks that have been delivered, of maxBuffer at most
 
 	// touched by the runner only
 	blk    *block // that is being delivered
 	cutter cutter
 }
 
-// behind returns nil, or when the reader is too far ahead a channel that gets a value when a block is taken.
-func (l *lane) behind() <-chan struct{} {
+// behind returns nil, or when the reader is too far ahead a channel that gets a value when a block is taken, and how
+// many have been taken, which is never 0.
+func (l *lane) behind() (taken <-chan struct{}, moves uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	u := l.burst
 	if u == nil || u.waiting < maxBlocks {
-		return nil
+		return nil, 0
 	}
 	select {
 	case <-u.taken: // of a wait that has ended by time
 	default:
 	}
 	u.watched = true
-	return u.taken
+	return u.taken, u.moves
 }
 
-// took counts a block that has left the queue. lane.mu is held.
+// took counts a block that the runner has taken. lane.mu is held.
 func (u *burst) took() {
 	u.waiting--
+	u.moves++
 	if u.watched {
 		u.watched = false
 		u.taken <- struct{}{} // has room: behind has emptied it
@@ -144,13 +162,13 @@ func (u *burst) took() {
 func (l *lane) pushBlock(b *block) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || l.bytes0+b.size > l.c.opts.Inbound.MaxBytes {
+	if l.closed || l.bytes0()+b.size > l.c.options().Inbound.MaxBytes {
 		return false
 	}
 	if l.burst == nil {
-		l.burst = &burst{taken: make(chan struct{}, 1), cutter: cutter{c: l.c, burst: true}}
+		l.burst = &burst{moves: 1, taken: make(chan struct{}, 1), cutter: cutter{burst: true}}
 	}
-	l.bytes0 += b.size
+	l.kept += int64(b.size)
 	l.burst.waiting++
 	l.q = append(l.q, item{blk: b})
 	l.start()
@@ -163,14 +181,14 @@ func (l *lane) deliver(b *block) {
 	u.blk = b
 	var p wire.Plain
 	for !b.empty() && !l.discard.Load() {
-		b.next(&p)
+		l.begin(b.next(&p))
 		m := u.cutter.plain(&p, 0)
 		m.Retain = p.Retain()
 		l.c.deliver(m, b.empty() && len(l.taken) == 0)
 	}
 	u.blk = nil
 	l.mu.Lock()
-	if len(u.spare) < maxBlocks {
+	if len(u.spare) < maxBlocks && b.buf != nil && len(b.buf) <= maxBuffer {
 		u.spare = append(u.spare, b.buf)
 	}
 	l.mu.Unlock()
@@ -179,10 +197,8 @@ func (l *lane) deliver(b *block) {
 // dropFrom drops messages from the front of a waiting block until n more bytes fit into limit. mu is held.
 func (l *lane) dropFrom(b *block, n, limit int) (dropped int) {
 	var p wire.Plain
-	for ; !b.empty() && l.bytes0+n > limit; dropped++ {
-		before := b.size
-		b.next(&p)
-		l.bytes0 -= before - b.size
+	for ; !b.empty() && l.bytes0()+n > limit; dropped++ {
+		l.kept -= int64(b.next(&p))
 	}
 	return dropped
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/portage-iot/awsiot/internal/few"
 	"github.com/portage-iot/awsiot/v2/internal/backoff"
 	"github.com/portage-iot/awsiot/v2/internal/inflight"
 	"github.com/portage-iot/awsiot/v2/internal/journal"
@@ -17,86 +18,122 @@ import (
 
 // Client is an MQTT 5 client. Its methods may be called from any goroutine, and from every callback.
 type Client struct {
-	opts       ClientOptions // a private copy, with the defaults
-	validity   error         // what Validate says of the options
-	aws        bool          // the quotas of AWS IoT Core hold
-	tracing    bool          // packets are logged
+	current    atomic.Pointer[config] // the options: see options and Update
+	limits     atomic.Bool            // AWS's static limits hold for calls
+	tracing    bool                   // packets are logged
+	serial     bool                   // SerialCallbacks
+	trace      *Trace
 	log        *slog.Logger
 	messages   *lane // received messages
 	events     *lane // lifecycle, completions; the same lane with SerialCallbacks
 	router     router.Router[MessageHandler]
-	scratch    []*router.Route[MessageHandler] // the runner of messages only
-	live       tracker                         // the goroutines of the client
-	operations sync.Pool                       // of *operation, see newOperation
-	closing    chan struct{}                   // closed by Close, for Messages
-	journal    atomic.Pointer[journal.Journal] // of the Store; nil while stopped
-	base       time.Time                       // clock() counts from here
+	direct     router.Router[MessageHandler]    // of Attachments whose handlers run on the reader
+	scratch    []*router.Route[MessageHandler]  // the runner of messages only
+	live       tracker                          // the goroutines of the client
+	calls      *calls                           // the program's functions that attempts call
+	operations sync.Pool                        // of *operation, see newOperation
+	hearers    atomic.Pointer[[]MessageHandler] // of observers: who hears every message
+	journal    atomic.Pointer[journal.Journal]  // of the Store; nil while stopped
+	base       time.Time                        // clock() counts from here
 
-	mu        sync.Mutex // guards everything below
-	state     ConnectionState
+	mu    sync.Mutex // guards everything below
+	state ConnectionState
+
+	// together, for the sake of the size
+	freeCount int32 // of free
 	closed    bool
-	refusing  bool     // Drain was called: no new operations
-	sess      *session // the running session loop; nil while stopped
-	link      *link    // the connection; nil while there is none
-	epoch     uint64   // number of the connection
+	refusing  bool // Drain was called: no new operations
+	started   bool // Start was called
+	rejoin    bool // there was a success since the last Start
+	restoring bool // the queue holds operations from before this connection
+	pacing    bool // restoring, and the interval of DrainRate is not over
+	convicted bool // a suspect has ended for it, and nothing else was acknowledged since
+	ackArmed  bool // ackTimer runs
+	carried   bool // an operation has spent time of AckTimeout on an earlier connection
+
+	closing   chan struct{} // made by untilClose
+	sess      *session      // the running session loop; nil while stopped
+	link      *link         // the connection; nil while there is none
+	trial     *trial        // the attempt to connect that is under way
+	delivered delivery      // of the last session that has ended
+	epoch     uint64        // number of the connection
 	last      *ConnectionSuccess
 	clientID  string // as configured, or as the broker assigned it
-	rejoin    bool   // there was a success since the last Start
 	retry     backoff.Backoff
 	observers []*Observer
-	waiters   []chan<- attempt
+	waiters   []waiter
 
 	queue     queue                      // operations that wait, in the order in which they are to be sent
 	table     inflight.Table[*operation] // operations that are sent and not acknowledged
+	reserved  int                        // identifiers that the program holds, see ReservePacketID
 	seq       uint64                     // of the last operation
 	inflight  int                        // QoS 1 publishes sent on this connection that hold a place in the window
-	subs      map[string]*subscription
-	restoring bool          // the queue holds operations from before this connection
-	pacing    bool          // restoring, and the interval of DrainRate is not over
-	room      chan struct{} // made by who waits for room in the queue
-	failures  int           // how often failAll has ended everything
-	failure   error         // why it did the last time
+	subs      few.Map[*subscription]
+	unused    map[string]bool // filters that a session of the broker's may have, see leaveBehind
+	room      chan struct{}   // made by who waits for room in the queue
+	failures  int             // how often failAll has ended everything
+	failure   error           // why it did the last time
 	stats     OperationStatistics
-	free      *operation // recycled operations, chained by next
-	freeCount int
+	free      *operation    // recycled operations, chained by next
 	signals   []signal      // of operations that have ended: given when mu is released
 	forgotten []uint64      // records of the store to remove when mu is released
 	batch     []item        // for the event lane when mu is released
+	news      []*Attachment // whose direct OnStatus is to be called when mu is released
 	draining  chan struct{} // made by Drain: closed when no operation is left
+
+	floods struct{ dropped, lateAcks flood } // see noteOften
+
+	origin *origin // the last connection, see takeUp
 
 	unheard map[string]bool // topics of requests that hears has logged
 
+	suspects int       // operations that are suspected, see suspect.go
+	lost     loss      // the last connection's end
+	lostSeq  uint64    // seq at that time
+	offline  time.Time // since when there is no connection; zero while there is one
+	trouble  error     // since then: why there is none
+
 	ackTimer   *time.Timer
-	ackArmed   bool
-	expired    []uint16 // identifiers of operations that have timed out on this connection
+	ackDue     time.Duration // with ackArmed: when it fires
+	expired    []uint16      // identifiers of operations that have timed out on this connection
 	drainTimer *time.Timer
+	pacedAt    time.Duration // clock() when the interval of DrainRate began
 }
 
 // NewClient makes a client. It does no I/O and cannot fail: Start reports what is wrong with opts.
 func NewClient(opts ClientOptions) *Client {
-	c := &Client{validity: opts.Validate(), opts: opts.clone().withDefaults(), base: time.Now()}
-	c.log = c.opts.Logger
-	c.live.ended = make(chan struct{})
-	c.closing = make(chan struct{})
-	c.aws = c.opts.aws()
-	c.tracing = c.log.Enabled(context.Background(), LevelTrace)
-	c.clientID = c.opts.ClientID
-	if c.clientID == "" && c.aws {
-		c.clientID = "gen" + strings.ToLower(rand.Text()) // AWS IoT Core does not take the id it assigned at a reconnect
+	c := &Client{base: time.Now()}
+	o := newConfig(opts.clone())
+	c.current.Store(o)
+	c.trace, c.serial = o.Trace, o.SerialCallbacks
+	if c.log = o.Logger; c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
 	}
-	c.retry = backoff.Backoff{Mode: jitterModes[c.opts.RetryJitterMode], Min: c.opts.MinReconnectDelay, Max: c.opts.MaxReconnectDelay, First: c.opts.InitialReconnectDelay}
+	c.calls = newCalls(&c.live, c.panicked)
+	c.limits.Store(o.limits)
+	c.tracing = c.log.Enabled(context.Background(), LevelTrace)
+	c.clientID = o.ClientID
+	c.nameSelf(o)
+	c.tuneRetry(o)
 	c.messages = newLane(c)
 	c.events = c.messages
-	if !c.opts.SerialCallbacks {
+	if !c.serial {
 		c.events = newLane(c)
 	}
-	o := &c.opts
 	if o.OnAttemptingConnect != nil || o.OnConnectionSuccess != nil || o.OnConnectionFailure != nil ||
 		o.OnDisconnection != nil || o.OnStopped != nil || o.OnResubscribed != nil {
-		c.observers = []*Observer{{o.OnAttemptingConnect, o.OnConnectionSuccess, o.OnConnectionFailure,
-			o.OnDisconnection, o.OnStopped, o.OnResubscribed}}
+		c.observers = []*Observer{{OnAttemptingConnect: o.OnAttemptingConnect, OnConnectionSuccess: o.OnConnectionSuccess,
+			OnConnectionFailure: o.OnConnectionFailure, OnDisconnection: o.OnDisconnection, OnStopped: o.OnStopped, OnResubscribed: o.OnResubscribed}}
 	}
 	return c
+}
+
+// nameSelf makes a client id where there is none and AWS IoT Core is to get one: it does not take the id it
+// assigned at a reconnect. mu is held, or nobody else has c yet.
+func (c *Client) nameSelf(o *config) {
+	if c.clientID == "" && o.aws {
+		c.clientID = "gen" + strings.ToLower(rand.Text())
+	}
 }
 
 var jitterModes = map[RetryJitterMode]backoff.Mode{
@@ -112,7 +149,7 @@ func (c *Client) State() ConnectionState {
 
 // Done returns a channel that is closed when Close was called and the last goroutine of the
 // client has ended, callbacks included.
-func (c *Client) Done() <-chan struct{} { return c.live.ended }
+func (c *Client) Done() <-chan struct{} { return c.live.end() }
 
 // clock returns the monotonic time since the client was made.
 func (c *Client) clock() time.Duration { return time.Since(c.base) }
@@ -127,7 +164,7 @@ func (c *Client) unlock() {
 	}
 	var wake chan struct{}
 	if l := c.link; l != nil {
-		if l.asleep && (len(l.out) > 0 || l.pingDue || l.err != nil) {
+		if l.asleep && (len(l.out) > 0 || l.pingDue || l.err != nil || l.probe.due) {
 			l.asleep = false
 			wake = l.wake
 		}
@@ -135,8 +172,8 @@ func (c *Client) unlock() {
 			l.callBack()
 		}
 	}
-	records := c.forgotten
-	c.forgotten = nil
+	records, news := c.forgotten, c.news
+	c.forgotten, c.news = nil, nil
 	var one signal
 	var many []signal
 	if len(c.signals) == 1 {
@@ -149,6 +186,9 @@ func (c *Client) unlock() {
 	one.give()
 	for _, s := range many {
 		s.give()
+	}
+	for _, a := range news {
+		a.tell()
 	}
 	if len(records) > 0 {
 		c.removeRecords(records)
@@ -203,7 +243,7 @@ type tracker struct {
 	mu      sync.Mutex
 	n       int
 	closing bool
-	ended   chan struct{}
+	ended   chan struct{} // made by end
 }
 
 func (t *tracker) add() {
@@ -221,7 +261,20 @@ func (t *tracker) change(by int, closing bool) {
 	before := t.closing && t.n == 0
 	t.n += by
 	t.closing = t.closing || closing
-	if t.closing && t.n == 0 && !before {
+	if t.closing && t.n == 0 && !before && t.ended != nil {
 		close(t.ended)
 	}
+}
+
+// end returns a channel that is closed when the last goroutine has ended after close.
+func (t *tracker) end() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended == nil {
+		if t.closing && t.n == 0 {
+			return closedChan
+		}
+		t.ended = make(chan struct{})
+	}
+	return t.ended
 }

@@ -10,13 +10,16 @@ import (
 	"time"
 
 	"github.com/portage-iot/awsiot/v2/internal/alias"
+	"github.com/portage-iot/awsiot/v2/internal/router"
 	"github.com/portage-iot/awsiot/v2/internal/wire"
 )
 
 const (
-	minBuffer = 512       // of an idle connection
+	minBuffer = 256       // of an idle connection
 	maxBuffer = 64 << 10  // under load; a larger packet gets a larger one for as long as it takes
 	maxOut    = 256 << 10 // encoded and not yet taken by the writer; beyond it operations wait in the queue
+
+	maxGathered = 4096 // messages of one read that are made before the first of them goes to its lane
 
 	// closeTimeout bounds the last writes of a connection, and the wait for the broker to end it
 	// after a DISCONNECT: closing with unread data in the socket would reset the connection, and
@@ -28,39 +31,53 @@ const (
 
 // link is one connection: a reader (the session loop) and a writer.
 type link struct {
-	c          *Client
-	conn       net.Conn
-	cleanStart bool
-	connack    *ConnackPacket
-	settings   NegotiatedSettings
-	epoch      uint64
-	wake       chan struct{} // to the writer, when it sleeps
-	done       chan struct{} // closed when the writer has ended
+	c        *Client
+	opts     *config // of the attempt that made it
+	conn     net.Conn
+	connack  *ConnackPacket
+	settings NegotiatedSettings
+	epoch    uint64
+	seq      uint64        // Client.seq at its beginning
+	hidden   secrets       // what no text of the broker may show
+	wake     chan struct{} // to the writer, when it sleeps
 
 	// the reader's own
 	in        []byte // received: in[:have]
 	have      int
 	maxIn     int
-	full      bool           // the last read filled it
 	quiet     int            // reads in a row that a small buffer could have held
 	inAliases *alias.Inbound // nil: the broker may use none
 	acks      []ackEntry
 	msgs      []*Message
+	found     []*router.Route[MessageHandler] // see early
 	cutter    cutter
 	patience  *time.Timer // see breathe
+	moves     uint64      // the count of blocks that the handlers had taken when it waited last
 	signals   []signal    // for unlockReusing
+	waits     int32       // in vain, since moves changed
+	full      bool        // the last read filled it
+
+	cleanStart bool
 
 	piece int // of the writer: the most that it writes at once
 
 	// guarded by Client.mu
-	out, spare   []byte       // encoded, not yet taken by the writer; the writer's other buffer
-	pend, spareP []*operation // QoS 0 publishes in out whose end somebody waits for
-	told, spareT []told       // callbacks of QoS 0 publishes in out that have no operation
-	loose        looseCount   // QoS 0 publishes in out that have no operation
-	asleep       bool         // the writer waits for wake
-	closing      bool         // write what is in out, then close
-	dead         bool         // the broker does not answer: close without waiting for it
-	err          error        // why the connection ends
+	out, spare   []byte        // encoded, not yet taken by the writer; the writer's other buffer
+	pend, spareP []*operation  // QoS 0 publishes in out whose end somebody waits for
+	told, spareT []told        // callbacks of QoS 0 publishes in out that have no operation
+	loose        looseCount    // QoS 0 publishes in out that have no operation
+	delivered    delivery      // of OnConnectionSuccess
+	done         chan struct{} // made by writerEnd
+	asleep       bool          // the writer waits for wake
+	gone         bool          // the writer has ended
+	closing      bool          // write what is in out, then close
+	dead         bool          // the broker does not answer: close without waiting for it
+	broken       bool          // with err: a write failed because the peer had closed; what it had sent before is still read
+	pinging      bool          // a PINGREQ is due, or not answered
+	pingDue      bool          // it is still to be written: the writer puts it between two packets
+	ackSoon      bool          // a timer is running that wakes the writer for PUBACKs
+	err          error         // why the connection ends
+	ended        time.Duration // with err: when
 	disconnect   *DisconnectPacket
 	last0        lastSent      // the last QoS 0 publish, for lossHint
 	end, written uint64        // bytes appended to out, bytes that the socket took
@@ -68,15 +85,13 @@ type link struct {
 	since        time.Duration // of the connection
 	lastRead     time.Duration
 	lastWrite    time.Duration
-	inbound      int             // QoS 1 messages received and not acknowledged
-	held         int             // of these: a handler has taken the acknowledgement over
+	inbound      int32           // QoS 1 messages received and not acknowledged
+	held         int32           // of these: a handler has taken the acknowledgement over
 	quota        *quota          // the rates of AWS IoT Core; nil: none
 	aliases      *alias.Outbound // nil: none
 	timer        *time.Timer
-	pinging      bool          // a PINGREQ is due, or not answered
-	pingDue      bool          // it is still to be written: the writer puts it between two packets
-	pingAt       time.Duration // when it became due, or was written
-	ackSoon      bool          // a timer is running that wakes the writer for PUBACKs
+	pingAt       time.Duration // when the PINGREQ became due, or was written
+	probe        probe
 
 	// of the call that writes in the writer's place, see writeInline
 	tryWrite func([]byte) (int, error) // nil: not made yet
@@ -93,10 +108,10 @@ type ackEntry struct {
 	full *wire.Ack
 }
 
-func (c *Client) newLink(conn net.Conn) *link {
-	l := &link{c: c, conn: conn, cutter: cutter{c: c}, maxIn: int(c.opts.MaximumPacketSize), piece: largePiece, wake: make(chan struct{}, 1), done: make(chan struct{}), in: make([]byte, minBuffer)}
-	if o := &c.opts.TopicAliasing; o.Inbound == AliasEnabled {
-		l.inAliases = alias.NewInbound(o.InboundMaximum)
+func (c *Client) newLink(conn net.Conn, o *config) *link {
+	l := &link{c: c, opts: o, conn: conn, maxIn: int(o.MaximumPacketSize), piece: largePiece, wake: make(chan struct{}, 1), in: make([]byte, minBuffer)}
+	if a := &o.TopicAliasing; a.Inbound == AliasEnabled {
+		l.inAliases = alias.NewInbound(a.InboundMaximum)
 	}
 	return l
 }
@@ -113,9 +128,21 @@ func (l *link) reserve(n int) {
 // fail records why the connection ends, and makes the reader and the writer end. mu is held.
 func (l *link) fail(err error) {
 	if l.err == nil {
-		l.err, l.pingDue = err, false
+		l.err, l.ended, l.pingDue = err, l.c.clock(), false
 		_ = l.conn.SetDeadline(time.Unix(1, 0))
 	}
+}
+
+// failWrite is fail for the error of a write. A broker that closes while a packet is on its way has mostly said why, in
+// a DISCONNECT that is still to be read. mu is held.
+func (l *link) failWrite(err error) {
+	if l.err != nil || !peerClosed(err) {
+		l.fail(err)
+		return
+	}
+	l.err, l.ended, l.broken, l.pingDue = err, l.c.clock(), true, false
+	_ = l.conn.SetWriteDeadline(time.Unix(1, 0))
+	_ = l.conn.SetReadDeadline(time.Now().Add(closeTimeout)) // nothing more will come: the read ends at once
 }
 
 // hangUp is fail with a DISCONNECT before the end. mu is held.
@@ -123,7 +150,7 @@ func (l *link) hangUp(p *wire.Disconnect, err error) {
 	if l.err != nil {
 		return
 	}
-	l.err, l.closing, l.pingDue = err, true, false
+	l.err, l.ended, l.closing, l.pingDue = err, l.c.clock(), true, false
 	_ = l.conn.SetWriteDeadline(time.Now().Add(closeTimeout))
 	out, e := wire.AppendDisconnect(l.out, p)
 	if size := len(out) - len(l.out); e == nil && size > int(l.settings.MaximumPacketSizeToServer) {
@@ -163,7 +190,7 @@ func (l *link) read() error {
 		need, err := l.parse()
 		if err != nil {
 			err = l.violation(err)
-			<-l.done
+			<-l.writerEnd()
 			return err
 		}
 		if l.aside() {
@@ -236,7 +263,7 @@ func (l *link) parse() (need int, err error) {
 
 // packet handles one packet. PUBACKs and messages are gathered for settle.
 func (l *link) packet(f wire.Frame) error {
-	serial := l.c.opts.SerialCallbacks
+	serial := l.c.serial
 	if l.c.tracing {
 		l.c.tracePacket("packet received", f)
 	}
@@ -253,6 +280,9 @@ func (l *link) packet(f wire.Frame) error {
 		}
 		e := ackEntry{id: a.ID, code: a.Code}
 		if a.Reason != "" || a.User != nil {
+			if ReasonCode(a.Code).IsError() {
+				l.hidden.clear(&a.Reason, a.User)
+			}
 			e.full = &wire.Ack{ID: a.ID, Code: a.Code, Reason: a.Reason, User: a.User}
 		}
 		l.acks = append(l.acks, e)
@@ -277,7 +307,9 @@ func (l *link) packet(f wire.Frame) error {
 				return err
 			}
 		}
-		l.msgs = append(l.msgs, m)
+		if l.msgs = append(l.msgs, m); len(l.msgs) >= maxGathered { // small ones in a large buffer
+			return l.settle(false)
+		}
 		return nil
 	}
 	if err := l.settle(false); err != nil {
@@ -287,6 +319,7 @@ func (l *link) packet(f wire.Frame) error {
 	if err != nil {
 		return err
 	}
+	l.hidden.clearPacket(v)
 	return l.control(v)
 }
 
@@ -297,7 +330,7 @@ func (l *link) control(v any) error {
 	defer c.unlock()
 	switch p := v.(type) {
 	case wire.Pingresp:
-		l.pinging = false
+		l.pingAnswered()
 		return nil
 	case *wire.Suback:
 		return c.suback(p)
@@ -307,6 +340,9 @@ func (l *link) control(v any) error {
 		d := &DisconnectPacket{Code: ReasonCode(p.Code), SessionExpiry: seconds(p.SessionExpiry), Reason: p.Reason,
 			ServerReference: p.ServerReference, UserProperties: fromWireProperties(p.User)}
 		l.disconnect = d
+		if l.broken { // this is the reason
+			l.err = nil
+		}
 		if d.Code.IsError() {
 			l.fail(&ReasonError{Op: "connection", Code: d.Code, Reason: d.Reason, UserProperties: d.UserProperties})
 		} else {
@@ -345,7 +381,7 @@ func (l *link) settle(last bool) error {
 	} else if last && len(l.acks) == 1 {
 		l.standAside()
 	}
-	if limit := c.opts.ReceiveMaximum; limit > 0 && l.inbound > int(limit) && err == nil {
+	if int(l.inbound) > int(l.opts.ReceiveMaximum) && err == nil {
 		err = &ReasonError{Op: "connection", Code: ReasonReceiveMaximumExceeded, Reason: "the broker sent more QoS 1 messages than ReceiveMaximum allows"}
 		deliver = false
 	}
@@ -354,6 +390,7 @@ func (l *link) settle(last bool) error {
 	l.acks = l.acks[:0]
 	if len(l.msgs) > 0 {
 		if deliver {
+			l.early()
 			c.messages.pushMessages(l.msgs)
 		}
 		clear(l.msgs)
@@ -378,6 +415,6 @@ func (l *link) close(wait bool) {
 func (c *Client) inboundDropped(n int) {
 	c.mu.Lock()
 	c.stats.InboundDropped += uint64(n)
-	c.note(slog.LevelWarn, "QoS 0 messages dropped: the handlers are too slow", slog.Int("messages", n))
+	c.noteOften(&c.floods.dropped, slog.LevelWarn, "QoS 0 messages dropped: the handlers are too slow", slog.Int("messages", n))
 	c.unlock()
 }

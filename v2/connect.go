@@ -19,42 +19,48 @@ import (
 // connect makes one attempt: the transport within ConnectTimeout, then CONNECT and CONNACK
 // within ConnackTimeout. The end of ctx interrupts it.
 func (c *Client) connect(ctx context.Context) (*link, *ConnectError) {
-	conn, err := c.opts.dial(ctx)
+	t, o := c.beginTrial(ctx)
+	defer c.endTrial(t)
+	conn, err := o.dialWithin(t, c.calls)
 	if err != nil {
-		return nil, &ConnectError{Err: withHint(err, c.opts.connectHint(err))}
+		return nil, &ConnectError{Err: withHint(err, o.connectHint(err))}
 	}
-	l := c.newLink(conn)
-	_ = conn.SetDeadline(time.Now().Add(c.opts.ConnackTimeout))
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	ack, err := l.handshake()
-	if !stop() {
+	l := c.newLink(conn, o)
+	l.hidden = o.connectSecrets()
+	if ws, ok := conn.(*websocketConn); ok {
+		l.hidden = l.hidden.and(ws.hidden)
+	}
+	t.shake(conn, c.options().ConnackTimeout)
+	ack, err := l.handshake(t)
+	if t.shaken() {
 		err = context.Cause(ctx)
 	} else if err == nil {
 		err = conn.SetDeadline(time.Time{})
 	}
-	if t := c.opts.Trace; t != nil && t.ConnackReceived != nil {
-		t.ConnackReceived(ack, err)
+	if c.trace != nil && c.trace.ConnackReceived != nil {
+		c.trace.ConnackReceived(ack, err)
 	}
 	if err != nil {
 		conn.Close()
-		return nil, &ConnectError{Connack: ack, Err: withHint(err, c.opts.connectHint(err))}
+		return nil, &ConnectError{Connack: ack, Err: withHint(err, o.connectHint(err))}
 	}
 	l.connack = ack
 	return l, nil
 }
 
 // handshake sends CONNECT and reads until CONNACK; what follows the CONNACK stays in the buffer.
-func (l *link) handshake() (*ConnackPacket, error) {
+func (l *link) handshake(t *trial) (*ConnackPacket, error) {
 	c := l.c
 	packet, err := wire.AppendConnect(nil, c.connectPacket(l))
 	if err != nil {
 		return nil, &ValidationError{Field: "ClientOptions", Problem: err.Error(), err: err}
 	}
 	if _, err := l.conn.Write(packet); err != nil {
-		return nil, handshakeError(err, c.opts.ConnackTimeout)
+		return nil, handshakeError(err, t.currentLimit())
 	}
-	if t := c.opts.Trace; t != nil && t.ConnectSent != nil {
-		t.ConnectSent()
+	c.tellSent()
+	if c.trace != nil && c.trace.ConnectSent != nil {
+		c.trace.ConnectSent()
 	}
 	if c.tracing {
 		c.tracePackets("packet sent", packet)
@@ -71,7 +77,7 @@ func (l *link) handshake() (*ConnackPacket, error) {
 		n, err := l.conn.Read(l.in[l.have:])
 		l.have += n
 		if n == 0 && err != nil {
-			return nil, handshakeError(err, c.opts.ConnackTimeout)
+			return nil, handshakeError(err, t.currentLimit())
 		}
 	}
 }
@@ -85,6 +91,7 @@ func (l *link) accept(f wire.Frame) (*ConnackPacket, error) {
 	if err != nil {
 		return nil, protocolError(err)
 	}
+	l.hidden.clearPacket(v)
 	w, ok := v.(*wire.Connack)
 	if !ok {
 		return nil, fmt.Errorf("%w: the first packet of the broker is not a CONNACK", ErrProtocol)
@@ -119,7 +126,7 @@ func protocolError(err error) error { return fmt.Errorf("%w: %w", ErrProtocol, e
 
 // connectPacket builds the CONNECT of an attempt.
 func (c *Client) connectPacket(l *link) *wire.Connect {
-	o := &c.opts
+	o := l.opts
 	c.mu.Lock()
 	l.cleanStart = o.SessionBehavior == CleanSession || o.SessionBehavior == RejoinPostSuccess && !c.rejoin
 	p := &wire.Connect{ClientID: c.clientID}
@@ -133,9 +140,7 @@ func (c *Client) connectPacket(l *link) *wire.Connect {
 	if o.SessionExpiry > 0 {
 		p.SessionExpiry = wireSeconds(&o.SessionExpiry)
 	}
-	if o.ReceiveMaximum > 0 {
-		p.ReceiveMaximum = &o.ReceiveMaximum
-	}
+	p.ReceiveMaximum = &o.ReceiveMaximum
 	p.MaximumPacketSize = &o.MaximumPacketSize // the broker drops what is larger [MQTT5-3.1.2-25]
 	p.RequestResponseInformation, p.RequestProblemInformation = o.RequestResponseInformation, o.RequestProblemInformation
 	if o.TopicAliasing.Inbound == AliasEnabled {
@@ -146,6 +151,14 @@ func (c *Client) connectPacket(l *link) *wire.Connect {
 		p.Will = &wire.Will{Topic: w.Topic, Payload: w.Payload, QoS: byte(w.QoS), Retain: w.Retain, Delay: wireSeconds(w.Delay), Props: w.properties()}
 	}
 	return p
+}
+
+// ConnectCredentials returns the user name and the password of CONNECT: Username with what a CustomAuthorizer wants in it
+// and the suffix that DisableMetrics leaves out, and Password or the authorizer's. For those who speak MQTT themselves on
+// the transport of Dial.
+func (o ClientOptions) ConnectCredentials() (username string, password []byte) {
+	o.Auth = plainAuth(o.Auth)
+	return o.username(), o.password()
 }
 
 // username returns the user name with what the authorizer wants in it, and with the metrics, which
@@ -223,29 +236,36 @@ func (c *Client) establish(s *session, l *link) *ConnectError {
 	}
 	s.cancel = nil
 	c.epoch++
-	l.epoch, l.cutter.epoch, c.link = c.epoch, c.epoch, l
+	c.takeUp(l.connack.SessionPresent)
+	l.epoch, l.cutter.from, c.link = c.epoch, c.origin, l
+	l.seq = c.seq
 	if id := l.connack.AssignedClientIdentifier; id != "" {
 		c.clientID = id
 	}
-	l.settings = negotiate(&c.opts, l.connack, c.clientID)
+	l.settings = negotiate(&l.opts.ClientOptions, l.connack, c.clientID)
 	if c.rejoin {
 		c.stats.Reconnects++
 	}
-	if c.epoch == 1 && l.connack.SessionPresent && c.opts.Store == nil {
+	if c.epoch == 1 && l.connack.SessionPresent && l.opts.Store == nil {
 		c.note(slog.LevelWarn, "the broker goes on with a session of an earlier run: what that had not settled is unknown here, and packet identifiers may meet")
 	}
 	c.rejoin = true
+	c.offline, c.trouble = time.Time{}, nil
 	now := c.clock()
 	l.since, l.lastRead, l.lastWrite = now, now, now
-	if c.aws {
+	if l.opts.rates {
 		l.quota = newQuota(now)
 	}
 	l.startAliases()
-	c.last = &ConnectionSuccess{Connack: l.connack, Settings: l.settings}
+	if c.sess != nil {
+		c.sess.was = true
+	}
+	c.last = &ConnectionSuccess{Attempt: c.stats.Attempts, Connack: l.connack, Settings: l.settings, Client: c}
 	c.resume(l)
 	c.note(slog.LevelInfo, "connected", slog.String("client_id", c.clientID), slog.Bool("session_present", l.connack.SessionPresent))
 	c.emitSuccess(c.last)
-	c.tell(attempt{success: c.last})
+	l.delivered = c.newDelivery()
+	c.tell(attempt{success: c.last, delivered: l.delivered})
 	c.startKeepAlive(l)
 	c.live.add()
 	go l.write()
@@ -253,7 +273,7 @@ func (c *Client) establish(s *session, l *link) *ConnectError {
 }
 
 // serve reads the connection until it ends, and puts back what was not acknowledged. It
-// returns the broker's reason, if it gave one.
+// returns the broker's reason, if it gave one that bids the client wait.
 func (c *Client) serve(l *link) ReasonCode {
 	err := l.read()
 	c.mu.Lock()
@@ -264,27 +284,31 @@ func (c *Client) serve(l *link) ReasonCode {
 		l.conn.Close() // also ends a write that is stuck
 	}
 	if closing || !asleep { // else it has nothing to do but to end, and nobody waits for that but Done
-		<-l.done
+		<-l.writerEnd()
 		l.conn.Close()
 	}
 	c.mu.Lock()
 	defer c.unlock()
 	c.link = nil
+	c.limits.Store(c.options().limits)
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	if c.clock()-l.since >= c.opts.MinConnectedTimeToResetReconnectDelay {
+	if c.clock()-l.since >= c.options().MinConnectedTimeToResetReconnectDelay {
 		c.retry.Reset()
 	}
 	l.err = withHint(l.err, l.lossHint(l.err))
+	c.offline, c.trouble = time.Now(), l.err
 	if l.quota != nil && l.quota.timer != nil {
 		l.quota.timer.Stop()
 	}
 	if c.step(trigFailed) { // else Stop has reported the end already
 		c.note(slog.LevelWarn, "connection lost", slog.Any("error", l.err))
-		c.emitDisconnection(&Disconnection{Err: l.err, Packet: l.disconnect})
+		c.emitDisconnection(&Disconnection{Attempt: c.stats.Attempts, Err: l.err, Packet: l.disconnect, Client: c})
 	}
 	c.suspend(l)
-	reason, _ := ReasonOf(l.err)
-	return reason
+	if d := l.disconnect; d != nil && d.Code.keepsAway() {
+		return d.Code
+	}
+	return ReasonSuccess
 }

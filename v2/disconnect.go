@@ -9,20 +9,35 @@ import (
 )
 
 // Stop ends the connection with a DISCONNECT, p or a normal one when p is nil, and ends every
-// pending operation with ErrStopped. It returns when the connection is gone; OnStopped follows in its lane. A
+// pending operation with ErrStopped, but those that are Lasting. It returns when the connection is gone, and the callbacks of
+// OnDisconnection and OnStopped have returned: it waits for these until ctx ends or ConnackTimeout has passed, which is logged
+// and changes nothing, and not at all in a callback. A
 // stopped client can be started again, with its routes and subscriptions. A wrong p is a
 // *ValidationError, and the client goes on. When ctx ends first the connection is dropped, and
 // ctx's cause returned. Stopping a stopped client only ends the operations that wait in its queue.
 func (c *Client) Stop(ctx context.Context, p *DisconnectPacket) error {
-	return c.stop(ctx, p, ErrStopped, false)
+	if ctx == nil {
+		return errNoContext
+	}
+	err := c.stop(ctx, p, ErrStopped, false)
+	c.awaitDelivery(ctx, "Stop", c.lastDelivery())
+	return err
 }
 
-// Abort drops the connection without a DISCONNECT, so that the broker publishes the will, and stops the client.
-func (c *Client) Abort() { _ = c.stop(context.Background(), nil, ErrStopped, true) }
+// Abort drops the connection without a DISCONNECT, so that the broker publishes the will, and stops the client. It waits for
+// callbacks as Stop does.
+func (c *Client) Abort() {
+	_ = c.stop(context.Background(), nil, ErrStopped, true)
+	c.awaitDelivery(context.Background(), "Abort", c.lastDelivery())
+}
 
 // Drain refuses new operations with ErrStopped, waits until the pending ones have ended, and stops
-// the client. When ctx ends first it stops the client all the same, and returns ctx's cause.
+// the client. When ctx ends first it stops the client all the same, and returns ctx's cause. It waits for callbacks as Stop
+// does.
 func (c *Client) Drain(ctx context.Context) error {
+	if ctx == nil {
+		return errNoContext
+	}
 	c.mu.Lock()
 	c.refusing = true
 	var idle chan struct{}
@@ -38,14 +53,25 @@ func (c *Client) Drain(ctx context.Context) error {
 		select {
 		case <-idle:
 		case <-ctx.Done():
-			err = opError("drain", "", context.Cause(ctx))
+			c.mu.Lock()
+			err = opError("drain", "", c.waitEnded(ctx, 0))
+			c.mu.Unlock()
 		}
 	}
-	err = errors.Join(err, c.Stop(context.WithoutCancel(ctx), nil))
+	err = errors.Join(err, c.stop(context.WithoutCancel(ctx), nil, ErrStopped, false))
 	c.mu.Lock()
 	c.refusing = false
 	c.mu.Unlock()
+	c.awaitDelivery(ctx, "Drain", c.lastDelivery())
 	return err
+}
+
+// DrainFor is Drain for d at most: what has not ended by then ends with ErrStopped, the DISCONNECT is sent all the same, and the
+// error is that of context.DeadlineExceeded.
+func (c *Client) DrainFor(d time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return c.Drain(ctx)
 }
 
 // Close stops the client for good: operations that are pending, and later calls, end with
@@ -55,7 +81,9 @@ func (c *Client) Close() error {
 	c.mu.Lock()
 	if !c.closed {
 		c.closed = true
-		close(c.closing)
+		if c.closing != nil {
+			close(c.closing)
+		}
 	}
 	c.mu.Unlock()
 	_ = c.stop(context.Background(), nil, ErrClosed, false)
@@ -67,11 +95,28 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// untilClose returns a channel that Close closes.
+func (c *Client) untilClose() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing == nil {
+		if c.closed {
+			return closedChan
+		}
+		c.closing = make(chan struct{})
+	}
+	return c.closing
+}
+
 func (c *Client) stop(ctx context.Context, p *DisconnectPacket, cause error, abrupt bool) error {
 	w := &wire.Disconnect{}
 	c.mu.Lock()
 	if p != nil {
-		if err := p.validate(c.opts.SessionExpiry); err != nil { // what CONNECT said counts, not CONNACK [MQTT5-3.14.2-2]
+		o := c.options()
+		if c.link != nil {
+			o = c.link.opts
+		}
+		if err := p.validate(o.SessionExpiry); err != nil { // what CONNECT said counts, not CONNACK [MQTT5-3.14.2-2]
 			c.mu.Unlock()
 			return err
 		}
@@ -87,7 +132,7 @@ func (c *Client) stop(ctx context.Context, p *DisconnectPacket, cause error, abr
 		s.cause = cause
 		c.step(trigStop)
 		if l := c.link; l != nil {
-			c.emitDisconnection(&Disconnection{Err: opError("connection", "", cause)})
+			c.emitDisconnection(&Disconnection{Attempt: c.stats.Attempts, Err: opError("connection", "", cause), Client: c})
 			if abrupt {
 				l.fail(cause)
 			} else {
@@ -100,9 +145,10 @@ func (c *Client) stop(ctx context.Context, p *DisconnectPacket, cause error, abr
 	} else if abrupt && c.link != nil {
 		c.link.drop()
 	}
+	ended := s.end()
 	c.unlock()
 	select {
-	case <-s.ended:
+	case <-ended:
 		return nil
 	case <-ctx.Done():
 	}
@@ -112,7 +158,7 @@ func (c *Client) stop(ctx context.Context, p *DisconnectPacket, cause error, abr
 	}
 	c.unlock()
 	select {
-	case <-s.ended:
+	case <-ended:
 	case <-time.After(closeTimeout): // a Dialer or a handshake that does not heed its context
 	}
 	return opError("stop", "", context.Cause(ctx))

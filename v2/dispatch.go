@@ -1,10 +1,8 @@
 package awsiot
 
 import (
-	"context"
-	"log/slog"
+	"math"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -18,6 +16,7 @@ type item struct {
 	done func(PublishResult, error)
 	end  *outcome   // with done; nil: success with nothing but code
 	code ReasonCode // with done
+	size int32      // of a QoS 0 message, against Inbound.MaxBytes
 }
 
 // outcome is the end of a publish that is more than a code.
@@ -63,9 +62,12 @@ type lane struct {
 	discard atomic.Bool // closed: messages are no longer delivered
 	drained bool        // closed in a callback of this lane: no further one begins
 	runner  uint64
+	guest   uint64        // the goroutine that the runner waits for in a handler: see Messages
+	ended   chan struct{} // made by ending: closed by close, when no message is delivered any more
 	idle    chan struct{} // made by close: closed when the runner has ended
-	bytes0  int           // size of the QoS 0 messages that wait
+	kept    int64         // size of the QoS 0 messages that were put in and not dropped; see bytes0
 	oldest0 int           // no QoS 0 message waits in q before this index
+	begun   atomic.Int64  // size of those of them that have been handed to the handlers
 
 	burst *burst // made by the first block; nil again when the connection is idle
 
@@ -122,9 +124,6 @@ func (l *lane) run() {
 				l.burst.blk = nil
 			}
 			rest = append(rest, l.taken...)
-			for i := range rest {
-				l.bytes0 += rest[i].size0()
-			}
 			l.q = append(rest, l.q[l.head:]...)
 			l.head, l.oldest0, l.running, l.runner = 0, 0, false, 0
 			l.taken, l.chunk = nil, nil
@@ -146,7 +145,6 @@ func (l *lane) take() bool {
 	for _, it := range l.q[l.head:min(len(l.q), l.head+laneChunk)] {
 		l.chunk.items[n] = it
 		n++
-		l.bytes0 -= it.size0()
 		if it.blk != nil {
 			l.burst.took()
 			break // it is a chunk by itself
@@ -196,7 +194,11 @@ func (l *lane) runTaken() {
 		l.taken = l.taken[1:]
 		switch {
 		case it.msg != nil && l.discard.Load():
+		case it.msg != nil && it.msg.again():
 		case it.msg != nil:
+			if it.msg.QoS == 0 {
+				l.begin(int(it.size))
+			}
 			l.c.deliver(it.msg, len(l.taken) == 0)
 		case it.blk != nil:
 			l.deliver(it.blk)
@@ -218,7 +220,7 @@ func (l *lane) report(it *item) {
 	it.done(PublishResult{Code: it.code}, nil)
 }
 
-// guard runs one callback: a panic is logged with its stack, and life goes on.
+// guard runs one callback: a panic is reported, and life goes on.
 func (l *lane) guard(fn func()) {
 	defer l.recover()
 	fn()
@@ -226,14 +228,24 @@ func (l *lane) guard(fn func()) {
 
 func (l *lane) recover() {
 	if p := recover(); p != nil {
-		l.c.log.LogAttrs(context.Background(), slog.LevelError, "panic in a callback",
-			slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+		l.c.panicked(l.name(), p)
 	}
+}
+
+// name says whose callbacks the lane runs.
+func (l *lane) name() string {
+	switch {
+	case l.c.events == l.c.messages:
+		return "message or event"
+	case l == l.c.messages:
+		return "message"
+	}
+	return "event"
 }
 
 // pushMessages adds received messages, within the limit for QoS 0 messages that wait.
 func (l *lane) pushMessages(ms []*Message) {
-	in := l.c.opts.Inbound
+	in := l.c.options().Inbound
 	dropped := 0
 	l.mu.Lock()
 	for _, m := range ms {
@@ -242,14 +254,16 @@ func (l *lane) pushMessages(ms []*Message) {
 		}
 		if m.QoS == 0 {
 			n := m.size()
-			if l.bytes0+n > in.MaxBytes && in.WhenFull == DropOldest {
+			if l.bytes0()+n > in.MaxBytes && in.WhenFull == DropOldest {
 				dropped += l.dropOldest(n, in.MaxBytes)
 			}
-			if l.bytes0+n > in.MaxBytes {
+			if l.bytes0()+n > in.MaxBytes {
 				dropped++
 				continue
 			}
-			l.bytes0 += n
+			l.kept += int64(n)
+			l.q = append(l.q, item{msg: m, size: int32(min(n, math.MaxInt32))})
+			continue
 		}
 		l.q = append(l.q, item{msg: m})
 	}
@@ -262,7 +276,7 @@ func (l *lane) pushMessages(ms []*Message) {
 
 // dropOldest removes the oldest QoS 0 messages until n bytes fit. mu is held.
 func (l *lane) dropOldest(n, limit int) (dropped int) {
-	for ; l.oldest0 < len(l.q) && l.bytes0+n > limit; l.oldest0++ {
+	for ; l.oldest0 < len(l.q) && l.bytes0()+n > limit; l.oldest0++ {
 		it := &l.q[l.oldest0]
 		if b := it.blk; b != nil {
 			dropped += l.dropFrom(b, n, limit)
@@ -270,9 +284,9 @@ func (l *lane) dropOldest(n, limit int) (dropped int) {
 				break
 			}
 			*it = item{}
-			l.burst.took()
+			l.burst.waiting--
 		} else if m := it.msg; m != nil && m.QoS == 0 {
-			l.bytes0 -= m.size()
+			l.kept -= int64(it.size)
 			*it = item{}
 			dropped++
 		}
@@ -280,21 +294,28 @@ func (l *lane) dropOldest(n, limit int) (dropped int) {
 	return dropped
 }
 
-// size0 is what an item counts against Inbound.MaxBytes while it waits.
-func (it *item) size0() int {
-	switch {
-	case it.blk != nil:
-		return it.blk.size
-	case it.msg != nil && it.msg.QoS == 0:
-		return it.msg.size()
+// bytes0 is what the QoS 0 messages that wait count. mu is held.
+func (l *lane) bytes0() int { return int(l.kept - l.begun.Load()) }
+
+// begin takes a message that goes to its handlers now off the count. Only the runner calls it, and takes no lock for it.
+func (l *lane) begin(size int) { l.begun.Add(int64(size)) }
+
+// dropAgain removes the messages of earlier connections that the broker sends again. It returns how many.
+func (l *lane) dropAgain() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rest := l.q[:l.head]
+	for _, it := range l.q[l.head:] {
+		if it.msg != nil && it.msg.again() {
+			n++
+		} else {
+			rest = append(rest, it)
+		}
 	}
-	return 0
+	clear(l.q[len(rest):])
+	l.q, l.oldest0 = rest, l.head
+	return n
 }
-
-// size is what a waiting message counts against Inbound.MaxBytes.
-func (m *Message) size() int { return waitingSize(len(m.Topic), len(m.Payload)) }
-
-func waitingSize(topic, payload int) int { return topic + payload + 256 }
 
 // close refuses new items and discards the messages that wait. It waits until the other items
 // have run, and a callback that is running has ended; called from a callback of this lane it
@@ -303,7 +324,11 @@ func (l *lane) close() {
 	l.discard.Store(true) // a runner that has not seen it is waited for
 	l.mu.Lock()
 	l.closed = true
-	inside := l.running && l.runner == goid(make([]byte, 64))
+	if l.ended != nil {
+		close(l.ended)
+		l.ended = nil
+	}
+	inside := l.inside()
 	var idle chan struct{}
 	if l.running && !inside && !l.drained {
 		if l.idle == nil {
@@ -338,6 +363,50 @@ func (l *lane) drain() {
 			return
 		}
 	}
+}
+
+// inside reports whether the calling goroutine runs the callbacks of the lane. mu is held.
+func (l *lane) inside() bool { return l.running && l.runner == goid(make([]byte, 64)) }
+
+// lend makes the calling goroutine, whose number is id, count as inside a callback while fn runs. The runner must be waiting for
+// it.
+func (l *lane) lend(id uint64, fn func() bool) bool {
+	set := func(id uint64) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.guest = id
+	}
+	set(id)
+	defer set(0)
+	return fn()
+}
+
+// ending returns a channel that is closed when no message is delivered any more.
+func (l *lane) ending() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return closedChan
+	}
+	if l.ended == nil {
+		l.ended = make(chan struct{})
+	}
+	return l.ended
+}
+
+// InCallback reports whether the calling goroutine is inside a callback of this client: a handler of messages, an
+// event, the end of an operation, or the body of a loop over Messages. Another goroutine that a callback waits for is not. It is for code that may be
+// called from anywhere and would wait for a later callback, which cannot come while this one runs.
+func (c *Client) InCallback() bool {
+	for _, l := range [...]*lane{c.messages, c.events} {
+		l.mu.Lock()
+		inside := l.inside() || l.guest != 0 && l.guest == goid(make([]byte, 64))
+		l.mu.Unlock()
+		if inside {
+			return true
+		}
+	}
+	return false
 }
 
 // shrink gives the queue's memory back, if the lane is idle.

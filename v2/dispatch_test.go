@@ -13,7 +13,7 @@ import (
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
-// Fault 29, trap 4 of paho.golang: a handler that blocks for an hour delays neither pings nor
+// A trap of paho.golang: a handler that blocks for an hour delays neither pings nor
 // completions nor the news of a dead link, and memory stays bounded.
 func TestHandlerBlocksForAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -119,7 +119,7 @@ func TestInboundLimits(t *testing.T) {
 	}
 }
 
-// Manual PUBACK. Upstream: manual ack basic_success, no_auto_puback, invalid_control_id,
+// Manual PUBACK. Cases of aws-c-mqtt's tests: manual ack basic_success, no_auto_puback, invalid_control_id,
 // multiple_publishes, disconnect_cancellation.
 func TestHoldAck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -205,7 +205,7 @@ func TestAckOfTheConnectionBefore(t *testing.T) {
 	})
 }
 
-// Upstream: receive_qos1_return_puback_test, puback_ordering: PUBACKs in the order of the messages, each after its handlers.
+// Cases of aws-c-mqtt's tests: receive_qos1_return_puback_test, puback_ordering: PUBACKs in the order of the messages, each after its handlers.
 func TestPubackOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)

@@ -190,22 +190,47 @@ func (a AliasBehavior) String() string {
 	return enumName("AliasBehavior", a, "AliasDisabled", "AliasManual", "AliasLRU", "AliasEnabled")
 }
 
-// FlowControl says whether the client keeps to the quotas of AWS IoT Core by itself.
+// FlowControl says which quotas of AWS IoT Core the client keeps to by itself. They are of two kinds. Static limits: what
+// AWS IoT Core would answer with the end of the connection is a *ValidationError of the call, also without a connection:
+// payloads of more than 128 KiB, more than 8 filters in one packet, topics and filters of more than 256 bytes or 7 slashes
+// (the first three levels of `$aws/rules/NAME/...` do not count, and reserved topics of AWS's services have as many slashes as
+// they need), and client ids of more than 128 bytes. Rates: what goes beyond 100 publishes or 512 KiB per second waits.
+//
+// Where Auto looks at Endpoint it wants the name of an AWS IoT data endpoint: [PREFIX.]iot.REGION.amazonaws.com, with
+// iot-fips in place of iot, VPC endpoints, dual-stack names under api.aws, and the suffixes of all partitions. Custom domains
+// look like any other broker: set FlowControlAWS or FlowControlLimits for them.
 type FlowControl int
 
 const (
-	// FlowControlAuto is FlowControlAWS when Endpoint ends in .amazonaws.com or
-	// .amazonaws.com.cn, else FlowControlNone. The default.
+	// FlowControlAuto keeps to limits and rates where Endpoint is AWS's, and to neither elsewhere. The default.
 	FlowControlAuto FlowControl = iota
-	// FlowControlAWS sends at most 100 publishes and 512 KiB per second, and refuses what AWS
-	// IoT Core would answer with the end of the connection: more than 8 filters per
-	// SUBSCRIBE, topics of more than 256 bytes or 7 slashes, client ids of more than 128 bytes, payloads of more than 128 KiB.
+	// FlowControlAWS keeps to limits and rates, whatever the endpoint.
 	FlowControlAWS
-	// FlowControlNone does neither.
+	// FlowControlLimits keeps to the static limits, whatever the endpoint, and to no rates.
+	FlowControlLimits
+	// FlowControlNone keeps to no rates; the static limits hold where Endpoint is AWS's. The facades of v1 have it.
 	FlowControlNone
+	// FlowControlOff keeps to nothing.
+	FlowControlOff
 )
 
 // String returns the constant's name.
 func (f FlowControl) String() string {
-	return enumName("FlowControl", f, "FlowControlAuto", "FlowControlAWS", "FlowControlNone")
+	return enumName("FlowControl", f, "FlowControlAuto", "FlowControlAWS", "FlowControlLimits", "FlowControlNone", "FlowControlOff")
+}
+
+// limits reports whether the static limits hold; named: Endpoint is AWS's.
+func (f FlowControl) limits(named bool) bool {
+	switch f {
+	case FlowControlAWS, FlowControlLimits:
+		return true
+	case FlowControlAuto, FlowControlNone:
+		return named
+	}
+	return false
+}
+
+// rates reports whether the rates hold; named: Endpoint is AWS's.
+func (f FlowControl) rates(named bool) bool {
+	return f == FlowControlAWS || f == FlowControlAuto && named
 }

@@ -21,10 +21,14 @@ var (
 	ErrDropped = errors.New("dropped from the full queue")
 	// ErrExpired: MessageExpiry had passed before the message could be sent.
 	ErrExpired = errors.New("message expired while it waited to be sent")
-	// ErrAckTimeout: sent, and not acknowledged within AckTimeout. The broker may have it.
+	// ErrAckTimeout: sent, and not acknowledged within AckTimeout. The broker may have it. The error wraps the reason of the
+	// last connection's end if an earlier connection counts.
 	ErrAckTimeout = errors.New("no acknowledgement in time")
 	// ErrUnknownOutcome: the context ended after the packet was sent. The broker may have it.
 	ErrUnknownOutcome = errors.New("outcome unknown: sent, not yet acknowledged")
+	// ErrEndsConnection: the broker ends connections over the operation, which was the only one under way three times in a
+	// row. The error wraps that of the last connection; where the broker gave a reason it is a *ReasonError about the operation.
+	ErrEndsConnection = errors.New("the broker ends the connection over it")
 	// ErrPending: Future.Result was asked before the operation ended.
 	ErrPending = errors.New("operation pending")
 	// ErrAckLost: the connection on which the message came is gone; the broker sends it again.
@@ -78,6 +82,9 @@ type ConnectError struct {
 
 // Error returns the cause, prefixed.
 func (e *ConnectError) Error() string {
+	if e.Err == nil {
+		return "awsiot: connect: failed"
+	}
 	return "awsiot: connect: " + strings.TrimPrefix(strings.TrimPrefix(e.Err.Error(), "awsiot: "), "connect: ")
 }
 
@@ -111,14 +118,18 @@ func ReasonOf(err error) (ReasonCode, bool) {
 }
 
 // Retryable reports whether the same call may succeed later without a change by the
-// program: false for nil, validation errors, a closed client, and the reason codes that do
-// not heal by themselves (0x80-0x86, 0x8A, 0x8C, 0x90, 0x95, 0x99-0x9D).
+// program: false for nil, validation errors, a closed client, ErrEndsConnection, the reason codes that do
+// not heal by themselves (0x80-0x86, 0x8A, 0x8C, 0x90, 0x95, 0x99-0x9D), and on an operation also the others
+// that blame the packet (0x8F, 0x9E, 0xA1, 0xA2).
 func Retryable(err error) bool {
-	if err == nil || errors.Is(err, ErrClosed) {
+	if err == nil || errors.Is(err, ErrClosed) || errors.Is(err, ErrEndsConnection) {
 		return false
 	}
 	var ve *ValidationError
 	if errors.As(err, &ve) {
+		return false
+	}
+	if re, ok := errors.AsType[*ReasonError](err); ok && re.Op != "connect" && re.Op != "connection" && blame[re.Code] == lossBlamed {
 		return false
 	}
 	if code, ok := ReasonOf(err); ok {

@@ -40,7 +40,7 @@ func TestExamplesCoverTheAPI(t *testing.T) {
 	}
 	api := map[string][]string{} // a name, and those that may stand for it
 	add := func(name, by string) {
-		if ast.IsExported(name) {
+		if ast.IsExported(name) && name != "Format" { // which package fmt calls
 			api[name] = append(api[name], by)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 
 // The limits of AWS IoT Core are checked, and its rates kept, for its endpoints, and for others on demand.
 func ExampleFlowControl() {
-	for _, flow := range []awsiot.FlowControl{awsiot.FlowControlAuto, awsiot.FlowControlAWS, awsiot.FlowControlNone} {
+	for _, flow := range []awsiot.FlowControl{awsiot.FlowControlAuto, awsiot.FlowControlAWS, awsiot.FlowControlLimits, awsiot.FlowControlNone} {
 		client := awsiot.NewClient(awsiot.ClientOptions{Endpoint: "localhost", Auth: awsiot.PlainTCP(), FlowControl: flow})
 		_, err := client.PublishAsync(&awsiot.PublishPacket{Topic: "1/2/3/4/5/6/7/8/9", QoS: awsiot.AtLeastOnce}).Result()
 		_, invalid := errors.AsType[*awsiot.ValidationError](err)
@@ -23,6 +23,7 @@ func ExampleFlowControl() {
 	// Output:
 	// FlowControlAuto refused: false queued: true
 	// FlowControlAWS refused: true queued: false
+	// FlowControlLimits refused: true queued: false
 	// FlowControlNone refused: false queued: true
 }
 
@@ -165,4 +166,79 @@ func ExampleOptionsV1() {
 	// "True" <nil>
 	// "" <nil>
 	// awsiot: Payload: []int is neither string, []byte, integer, float, bool nor nil
+}
+
+// Two parts of a program use one filter without knowing of each other; the last one to go unsubscribes.
+func ExampleClient_Attach() {
+	options, stop := local("shared")
+	defer stop()
+	client := awsiot.NewClient(options)
+	defer client.Close()
+	received := make(chan string, 2)
+	attach := func(name string) *awsiot.Attachment {
+		established := make(chan bool, 1)
+		a, err := client.Attach(awsiot.AttachOptions{
+			TopicFilter: "rooms/+", QoS: awsiot.AtLeastOnce,
+			Handler: func(m *awsiot.Message) { received <- name + ": " + string(m.Payload) },
+			OnStatus: func(s awsiot.AttachmentStatus, err error) {
+				if s == awsiot.AttachmentEstablished {
+					established <- true
+				}
+			},
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		if client.State() == awsiot.StateStopped { // it is subscribed when the client connects
+			if err := client.StartAndWait(context.Background()); err != nil {
+				log.Fatal(err)
+			}
+			<-established
+		}
+		return a
+	}
+	first, second := attach("first"), attach("second")
+	publish := func(text string) {
+		_, err := client.Publish(context.Background(), &awsiot.PublishPacket{Topic: "rooms/1", Payload: []byte(text), QoS: awsiot.AtLeastOnce})
+		if err != nil {
+			log.Fatal(err)
+		}
+	}
+	publish("21.5")
+	fmt.Println(<-received)
+	fmt.Println(<-received)
+	first.Detach()
+	publish("22.0")
+	fmt.Println(<-received)
+	second.Detach()
+	// Output:
+	// first: 21.5
+	// second: 21.5
+	// second: 22.0
+}
+
+// A future for a call of one's own: the temperature of a room, when it arrives.
+func ExampleNewFuture() {
+	options, stop := local("thermometer")
+	defer stop()
+	client := awsiot.NewClient(options)
+	defer client.Close()
+	if err := client.StartAndWait(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	temperature := func(room string) *awsiot.Future[string] {
+		future, complete := awsiot.NewFuture[string](client)
+		client.SubscribeAsync(&awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{{TopicFilter: room,
+			Handler: func(m *awsiot.Message) { complete(string(m.Payload), nil) }}}}).
+			OnDone(func(_ *awsiot.SubackPacket, err error) {
+				if err != nil {
+					complete("", err)
+					return
+				}
+				client.PublishFunc(&awsiot.PublishPacket{Topic: room, Payload: []byte("21.5")}, nil)
+			})
+		return future
+	}
+	fmt.Println(temperature("rooms/1").Wait(context.Background()))
+	// Output: 21.5 <nil>
 }

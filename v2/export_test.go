@@ -32,7 +32,7 @@ func GrantIDs(c *Client, n int) {
 // ConnectOf returns the CONNECT that a client with these options sends first.
 func ConnectOf(o ClientOptions) ([]byte, error) {
 	c := NewClient(o)
-	return wire.AppendConnect(nil, c.connectPacket(&link{c: c}))
+	return wire.AppendConnect(nil, c.connectPacket(&link{c: c, opts: c.options()}))
 }
 
 // WriteInline makes f the way in which a blocking publish of c writes by itself on this connection, from now on. Without
@@ -77,4 +77,41 @@ func Leads(c *Client) (turns uint, aside bool) {
 		return l.lead.turn, l.lead.aside
 	}
 	return 0, false
+}
+
+// UpdateClass returns the class of a field of ClientOptions in Update: "at once", "at the next attempt" or "never".
+func UpdateClass(field string) (class string, ok bool) {
+	u, ok := updateClasses[field]
+	return u.String(), ok
+}
+
+// UpdateFields returns how many fields have a class.
+func UpdateFields() int { return len(updateClasses) }
+
+// GivenOptions returns the options of c as Update would give them to its function, but not copied.
+func GivenOptions(c *Client) *ClientOptions { return new(c.options().given()) }
+
+// Suspects returns how many operations are sent one by one, because the broker ended connections over one of them.
+func Suspects(c *Client) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.suspects
+}
+
+// Waiting returns what the lanes hold: what the QoS 0 messages that wait count against Inbound.MaxBytes, the items of the
+// message lane, and those of the event lane.
+func Waiting(c *Client) (bytes0, messages, events int) {
+	c.messages.mu.Lock()
+	bytes0, messages = c.messages.bytes0(), len(c.messages.q)-c.messages.head
+	c.messages.mu.Unlock()
+	c.events.mu.Lock()
+	defer c.events.mu.Unlock()
+	return bytes0, messages, len(c.events.q) - c.events.head
+}
+
+// StopAckTimer stops the timer of AckTimeout, as if it were late.
+func StopAckTimer(c *Client) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ackTimer.Stop()
 }

@@ -194,7 +194,7 @@ func only(t testing.TB, list []string, prefix string) string {
 // Cut in the middle of an outgoing PUBLISH: it is sent again after the reconnect. Written in full
 // it keeps its id with DUP 1 while the session lives; a part of it nobody has seen, so it goes as
 // new, as it does in a new session. With FailAll it fails by policy, never silently.
-func TestFault01CutInsideOutgoingPublish(t *testing.T) {
+func TestFaultCutInsideOutgoingPublish(t *testing.T) {
 	const size = 12 // of PUBLISH "t" "half"
 	for _, tt := range []struct {
 		name   string
@@ -246,7 +246,7 @@ func TestFault01CutInsideOutgoingPublish(t *testing.T) {
 
 // The same twice: sent again with DUP in its session, and lost again with the session, it is a new message,
 // without DUP and with a new id, and it keeps its place.
-func TestFault01CutAgainSessionLost(t *testing.T) {
+func TestFaultCutAgainSessionLost(t *testing.T) {
 	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", rejoin).up()
 		n.rule(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.PUBACK, Action: iotlocal.Drop, Times: 4})
@@ -282,7 +282,7 @@ func TestFault01CutAgainSessionLost(t *testing.T) {
 }
 
 // Cut in the middle of an incoming PUBLISH: nothing of it is delivered; the broker sends it again after the reconnect.
-func TestFault02CutInsideIncomingPublish(t *testing.T) {
+func TestFaultCutInsideIncomingPublish(t *testing.T) {
 	const size = 13 // of PUBLISH "t" "whole"
 	for at := 1; at < size; at++ {
 		t.Run(fmt.Sprintf("after %d bytes", at), func(t *testing.T) {
@@ -308,7 +308,7 @@ func TestFault02CutInsideIncomingPublish(t *testing.T) {
 
 // Half-open (packets vanish, no RST): the PINGRESP timeout closes within keep-alive + ping
 // timeout; pending operations are kept.
-func TestFault03HalfOpen(t *testing.T) {
+func TestFaultHalfOpen(t *testing.T) {
 	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", func(o *awsiot.ClientOptions) {
 			rejoin(o)
@@ -340,7 +340,7 @@ func TestFault03HalfOpen(t *testing.T) {
 
 // Slow-loris broker, one byte per second: ConnackTimeout is a bound on the whole; so is
 // ConnectTimeout for the TLS handshake and the websocket upgrade.
-func TestFault04SlowLoris(t *testing.T) {
+func TestFaultSlowLoris(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		auth  awsiot.Auth
@@ -404,11 +404,11 @@ func slowUpgrade(t *testing.T, nw *memnet.Network) int {
 }
 
 // The broker accepts TCP and says nothing: the same error, the backoff grows, no spin.
-func TestFault05Silence(t *testing.T) {
+func TestFaultSilence(t *testing.T) {
 	withLocal(t, iotlocal.Options{Limits: iotlocal.Limits{ConnectTimeout: time.Hour}}, func(t *testing.T, e *onLocal) {
 		e.srv.Faults().SilenceConnections(-1)
 		n := e.client("c", func(o *awsiot.ClientOptions) {
-			upstreamBackoff(o)
+			cBackoff(o)
 			o.ConnackTimeout = 10 * time.Second
 		})
 		n.PublishFunc(packet("t", "kept", 1), n.events.done("kept"))
@@ -431,7 +431,7 @@ func TestFault05Silence(t *testing.T) {
 
 // Restart with the session kept: session present, no SUBSCRIBE is sent again, what was
 // unacknowledged is sent again once.
-func TestFault06RestartSessionKept(t *testing.T) {
+func TestFaultRestartSessionKept(t *testing.T) {
 	withLocal(t, iotlocal.Options{}, func(t *testing.T, e *onLocal) {
 		n := e.client("c", rejoin).up().subscribe("other", "t")
 		lost := n.rule(iotlocal.Rule{Dir: iotlocal.ServerToClient, Type: iotlocal.PUBACK, Action: iotlocal.Drop})
@@ -462,7 +462,7 @@ func TestFault06RestartSessionKept(t *testing.T) {
 
 // Restart with the session lost: session present 0, the subscriptions are made again and that is
 // an event; what was unacknowledged follows the policy: sent as new, or failed.
-func TestFault07RestartSessionLost(t *testing.T) {
+func TestFaultRestartSessionLost(t *testing.T) {
 	for policy, want := range map[awsiot.OfflineQueueBehavior]string{
 		awsiot.FailQoS0: "<nil>", awsiot.FailNonQoS1: "<nil>", awsiot.KeepAll: "<nil>",
 		awsiot.FailAll: `awsiot: publish "t": ` + awsiot.ErrOffline.Error(),
@@ -501,7 +501,7 @@ func TestFault07RestartSessionLost(t *testing.T) {
 }
 
 // Duplicate PUBACK: ignored, logged, and the send quota is not increased twice.
-func TestFault08DuplicatePuback(t *testing.T) {
+func TestFaultDuplicatePuback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newStateLog(t)
 		w := newWorld(t, func(o *awsiot.ClientOptions) { o.Logger = slog.New(log) })
@@ -525,7 +525,7 @@ func TestFault08DuplicatePuback(t *testing.T) {
 
 // PUBACK for an id of the former connection, after the reconnect: ignored, in a new session and in
 // the old one, where the message has the id still but has not been sent again yet.
-func TestFault09PubackOfFormerConnection(t *testing.T) {
+func TestFaultPubackOfFormerConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, rejoin)
 		p := w.start()
@@ -563,7 +563,7 @@ func TestFault09PubackOfFormerConnection(t *testing.T) {
 
 // PUBACK with an unknown or illegal code: the operation ends with an error that keeps the byte,
 // at once (another SDK never calls back); the connection lives.
-func TestFault10PubackWithIllegalCode(t *testing.T) {
+func TestFaultPubackWithIllegalCode(t *testing.T) {
 	for code := range 256 {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, nil)

@@ -3,6 +3,7 @@ package awsiot
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // Future is the result of an asynchronous call, there once and for all when Done is closed.
@@ -11,6 +12,7 @@ import (
 type Future[T any] struct {
 	mu     sync.Mutex
 	lane   *lane
+	seq    uint64 // Client.seq at the call
 	ended  bool
 	queued bool
 	val    T
@@ -21,6 +23,31 @@ type Future[T any] struct {
 
 // closedChan is what Done returns for a future that has ended before it was asked.
 var closedChan = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// NewFuture returns a future for packages that build on the client, and the function that ends it. The first
+// call of complete counts, from any goroutine; functions given to OnDone run as callbacks of c.
+func NewFuture[T any](c *Client) (f *Future[T], complete func(T, error)) {
+	f = &Future[T]{lane: c.events}
+	return f, func(val T, err error) {
+		f.mu.Lock()
+		if f.ended {
+			f.mu.Unlock()
+			return
+		}
+		f.ended, f.val, f.err = true, val, err
+		done, then := f.done, f.then
+		f.then = nil
+		f.mu.Unlock()
+		if done != nil {
+			close(done)
+		}
+		for _, fn := range then {
+			if !f.lane.push(item{fn: func() { fn(val, err) }}) {
+				fn(val, err)
+			}
+		}
+	}
+}
 
 // Done returns a channel that is closed when the operation has ended.
 func (f *Future[T]) Done() <-chan struct{} {
@@ -35,15 +62,40 @@ func (f *Future[T]) Done() <-chan struct{} {
 	return f.done
 }
 
-// Wait waits for the end of the operation or of ctx, whose error it then returns; the
-// operation goes on.
+// Wait waits for the end of the operation or of ctx, whose cause it then returns, with why the operation had to wait
+// (not started, offline since when and why); the operation goes on.
 func (f *Future[T]) Wait(ctx context.Context) (T, error) {
+	if ctx == nil {
+		var zero T
+		return zero, errNoContext
+	}
 	select {
 	case <-f.Done():
 		return f.Result()
 	case <-ctx.Done():
 		var zero T
-		return zero, context.Cause(ctx)
+		c := f.lane.c
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return zero, c.waitEnded(ctx, f.seq)
+	}
+}
+
+// WaitTimeout waits for the end of the operation, for d at most, and reports whether it has come; the operation goes on.
+func (f *Future[T]) WaitTimeout(d time.Duration) bool {
+	done := f.Done()
+	select {
+	case <-done:
+		return true
+	default:
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
 	}
 }
 
@@ -75,8 +127,11 @@ func (f *Future[T]) Queued() bool {
 
 // OnDone runs fn with the result, as a callback of the client, also when the operation has
 // ended already. Several functions run in the order of registration. After Close there is no
-// callback goroutine any more: fn then runs before OnDone returns. It returns f.
+// callback goroutine any more: fn then runs before OnDone returns. nil does nothing. It returns f.
 func (f *Future[T]) OnDone(fn func(T, error)) *Future[T] {
+	if fn == nil {
+		return f
+	}
 	f.mu.Lock()
 	if !f.ended {
 		f.then = append(f.then, fn)

@@ -10,10 +10,14 @@ import (
 
 // Handle adds a route without a SUBSCRIBE, for messages of persistent sessions and of
 // subscriptions made elsewhere, until remove is called. Any number per filter, independent of
-// Subscribe. An invalid filter matches nothing, and is logged as an error.
+// Subscribe. An invalid filter matches nothing, and is logged as an error; so is a nil handler.
 func (c *Client) Handle(filter string, h MessageHandler) (remove func()) {
-	if err := topic.ValidateFilter(filter); err != nil {
-		c.log.Error("Handle: invalid filter", slog.String("filter", filter), slog.Any("error", err))
+	err := topic.ValidateFilter(filter)
+	if err == nil && h == nil {
+		err = missing("MessageHandler")
+	}
+	if err != nil {
+		c.log.Error("Handle: not added", slog.String("filter", filter), slog.Any("error", err))
 		return func() {}
 	}
 	r := c.router.Add(filter, h)
@@ -33,8 +37,13 @@ func (c *Client) deliver(m *Message, last bool) {
 			c.messages.call(h, m)
 		}
 	}
-	if h := c.opts.OnPublishReceived; h != nil {
+	if h := c.options().OnPublishReceived; h != nil {
 		c.messages.call(h, m)
+	}
+	if hear := c.hearers.Load(); hear != nil {
+		for _, h := range *hear {
+			c.messages.call(h, m)
+		}
 	}
 }
 
@@ -86,6 +95,6 @@ const maxAWSHeld = 100
 // hold counts an acknowledgement that a handler has taken over. mu is held.
 func (l *link) hold() {
 	if l.held++; l.held == maxAWSHeld {
-		l.c.note(slog.LevelWarn, "many acknowledgements are held: AWS IoT Core sends nothing more until some are given", slog.Int("held", l.held))
+		l.c.note(slog.LevelWarn, "many acknowledgements are held: AWS IoT Core sends nothing more until some are given", slog.Int("held", int(l.held)))
 	}
 }

@@ -2,6 +2,7 @@ package awsiot
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/portage-iot/awsiot/internal/topic"
 )
 
 // hinted is an error with what probably happened, and what to try.
@@ -63,6 +66,19 @@ func withHint(err error, hint string) error {
 // endpointHint tells where the right endpoint name comes from.
 const endpointHint = "the endpoint of an account is what `aws iot describe-endpoint --endpoint-type iot:Data-ATS` prints"
 
+// noTLSHint is for the end of a connection that TLS does not protect, before anything came.
+const noTLSHint = "the connection is without TLS, which the broker may want on this port: see ClientOptions.Auth"
+
+// tlsHint says what an error of the TLS handshake itself probably means, where connectHint, which does not see the phase,
+// would speak of what comes after it.
+func (o *ClientOptions) tlsHint(err error) string {
+	var notTLS tls.RecordHeaderError
+	if errors.As(err, &notTLS) || errors.Is(err, io.EOF) && !topic.IsAWSEndpoint(o.Endpoint) {
+		return "the port may be one without TLS; else the broker's log says why it ended the handshake"
+	}
+	return ""
+}
+
 // connectHint says what a failed attempt probably means.
 func (o *ClientOptions) connectHint(err error) string {
 	var (
@@ -72,7 +88,7 @@ func (o *ClientOptions) connectHint(err error) string {
 		unknown  x509.UnknownAuthorityError
 		reason   *ReasonError
 		remote   *net.OpError
-		awsNamed = strings.Contains(o.Endpoint, ".amazonaws.com")
+		awsNamed = topic.IsAWSEndpoint(o.Endpoint)
 	)
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
@@ -87,6 +103,9 @@ func (o *ClientOptions) connectHint(err error) string {
 	case errors.As(err, &unknown):
 		return "CAFile must hold the authority that signed the broker's certificate (AWS IoT Core: AmazonRootCA1.pem, and an endpoint with -ats)"
 	case errors.As(err, &reason):
+		if _, custom := o.Auth.(CustomAuthorizer); custom && reason.Code == ReasonNotAuthorized {
+			return "the custom authorizer may refuse the client, or its policies may not allow iot:Connect with this client id"
+		}
 		return reason.hint()
 	case o.Port == 443 && awsNamed && o.TLSConfig != nil && o.TLSConfig.NextProtos != nil && !slices.Contains(o.TLSConfig.NextProtos, alpnMQTT) &&
 		!errors.Is(err, context.DeadlineExceeded):
@@ -98,6 +117,9 @@ func (o *ClientOptions) connectHint(err error) string {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens on that port"
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET):
+		if _, plain := o.Auth.(plainTCP); plain {
+			return noTLSHint
+		}
 		if o.Port == 443 {
 			return "the certificate may not be registered or active, its policy may not allow iot:Connect for this client id, or port 443 needs the ALPN name " + alpnMQTT
 		}
@@ -143,6 +165,57 @@ func policyAction(op string) string {
 	return ""
 }
 
+// limitHint names the limit that o probably breaks; code is the broker's, or 0 where it gave none.
+func (o *operation) limitHint(code ReasonCode) string {
+	switch {
+	case o.sub != nil && o.sub.unsettled() > topic.MaxAWSFiltersPerSubscribe && code != ReasonTopicFilterInvalid:
+		return fmt.Sprintf("%d filters in one packet; AWS IoT Core takes at most %d: make several calls", o.sub.unsettled(), topic.MaxAWSFiltersPerSubscribe)
+	case o.sub == nil && o.size > topic.MaxAWSPayloadBytes && (code == 0 || code == ReasonPacketTooLarge || code == ReasonQuotaExceeded):
+		return fmt.Sprintf("the packet has %d bytes; AWS IoT Core takes a payload of at most %d", o.size, topic.MaxAWSPayloadBytes)
+	case code == ReasonTopicNameInvalid || code == ReasonTopicFilterInvalid:
+		return fmt.Sprintf("AWS IoT Core takes at most %d bytes and %d slashes", topic.MaxAWSTopicBytes, topic.MaxAWSSlashes)
+	}
+	return ""
+}
+
+// convictionHint says what is probably wrong with o, over which alone the broker ends connections; code as for limitHint.
+func (o *operation) convictionHint(code ReasonCode) string {
+	if hint := o.limitHint(code); hint != "" {
+		return hint
+	}
+	action := policyAction(o.kind.String())
+	switch {
+	case code == ReasonQuotaExceeded:
+		return "a limit for one packet, not for the rate: nothing else was under way"
+	case code == 0 && action != "":
+		return "the policy may not allow " + action + ", or the packet breaks a limit of the broker"
+	case code == 0:
+		return "the packet may break a limit of the broker"
+	}
+	return (&ReasonError{Op: o.kind.String(), Code: code}).hint()
+}
+
+// blameHint says which packet the broker's DISCONNECT probably means, if it may mean one. mu is held.
+func (l *link) blameHint(re *ReasonError) string {
+	n := l.c.table.Linked()
+	if blame[re.Code] == lossNeutral || n == 0 {
+		return re.hint()
+	}
+	for id, o, ok := l.c.table.First(); ok; id, o, ok = l.c.table.Next(id) {
+		if why := o.limitHint(re.Code); why != "" {
+			return fmt.Sprintf("perhaps over %s %q: %s", o.kind, o.topic(), why)
+		}
+	}
+	hint := re.hint()
+	if hint != "" {
+		hint += ", or "
+	}
+	if _, o, _ := l.c.table.First(); n == 1 {
+		return hint + fmt.Sprintf("over %s %q, the only packet that is not acknowledged", o.kind, o.topic())
+	}
+	return hint + fmt.Sprintf("over one of the %d packets that are not acknowledged; the next connections find out", n)
+}
+
 // lastSent is a packet that is not answered, or not yet.
 type lastSent struct {
 	kind  opKind
@@ -171,7 +244,7 @@ func (l *link) lastSent() (s lastSent, ok bool) {
 func (l *link) lossHint(err error) string {
 	reset := errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 	if re, ok := errors.AsType[*ReasonError](err); ok {
-		return re.hint()
+		return l.blameHint(re)
 	}
 	if !reset && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return ""

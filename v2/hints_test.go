@@ -25,7 +25,7 @@ import (
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
-// Complaints 5 and 6 of the AWS SDKs: an end of the connection says what probably happened.
+// A complaint about the AWS SDKs: an end of the connection says what probably happened.
 func TestHintsOfLoss(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -174,7 +174,7 @@ func TestHintOfMissingALPN(t *testing.T) {
 	}
 }
 
-// Complaint 35: TLS failures are typed, and name what to do. Fault 23.
+// TLS failures are typed, and name what to do.
 func TestHintsOfConnecting(t *testing.T) {
 	// A bubble's clock begins with the year 2000.
 	caPEM, serverCert := selfMade(t, "broker", time.Date(1998, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC))
@@ -245,6 +245,38 @@ func TestHintsOfConnecting(t *testing.T) {
 	}
 }
 
+// The wrong kind of port: the hint speaks of TLS, not of certificates that nobody showed.
+func TestHintsOfTheWrongPort(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		auth   awsiot.Auth
+		answer string // what the broker sends before it closes
+		want   string
+	}{
+		{"without TLS to a port that wants it", awsiot.PlainTCP(), "", "closed the connection instead of answering CONNECT: unexpected EOF; hint: the connection is without TLS"},
+		{"TLS to a port without", awsiot.TLS(), "", "TLS with broker:1883: EOF; hint: the port may be one without TLS"},
+		{"TLS to a port with another protocol", awsiot.TLS(), "HTTP/1.1 400 Bad Request", "does not look like a TLS handshake; hint: the port may be one without TLS"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(o *awsiot.ClientOptions) { o.Auth, o.Port = tt.auth, 1883 })
+				go func() {
+					conn, err := w.ln.Accept()
+					if err != nil {
+						return
+					}
+					_, _ = conn.Read(make([]byte, 4096))
+					_, _ = conn.Write([]byte(tt.answer))
+					_ = conn.Close()
+				}()
+				if err := w.client.StartAndWait(context.Background()); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Count(err.Error(), "hint: ") != 1 {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 // selfMade returns an authority in PEM and a certificate that it signed for name.
 func selfMade(t *testing.T, name string, from, to time.Time) ([]byte, tls.Certificate) {
 	t.Helper()
@@ -307,7 +339,7 @@ func TestTraceAndLog(t *testing.T) {
 	})
 }
 
-// v2-surface.md 2.4: the user name of a custom authorizer, and the metrics suffix (upstream group "metrics": mqtt_append_sdk_metrics_*).
+// The user name of a custom authorizer, and the metrics suffix (aws-c-mqtt's tests, group "metrics": mqtt_append_sdk_metrics_*).
 func TestUsername(t *testing.T) {
 	const suffix = "SDK=PortageGo&Version="
 	for _, tt := range []struct {

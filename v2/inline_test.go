@@ -179,7 +179,7 @@ func TestInlineWriteSocketFull(t *testing.T) {
 	sent := 0
 	var err error
 	for err == nil { // until the socket is full
-		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		_, err = c.Publish(ctx, packet(strconv.Itoa(sent), big, 0))
 		cancel()
 		sent++

@@ -16,7 +16,7 @@ func TestClock(t *testing.T) {
 		c := awsiot.NewClient(awsiot.ClientOptions{Endpoint: s.Host(), Port: s.TCPPort(), ClientID: "keeper", Auth: awsiot.PlainTCP(),
 			SessionBehavior: awsiot.RejoinAlways, SessionExpiry: time.Hour})
 		defer c.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := c.StartAndWait(ctx); err != nil {
 			t.Fatal(err)

@@ -174,7 +174,7 @@ func (l *link) follow() error {
 	}
 	if d.evicted && l.err == nil {
 		_ = l.conn.SetReadDeadline(time.Time{})
-	} else if d.evicted && l.closing && !l.dead {
+	} else if d.evicted && (l.closing && !l.dead || l.broken) {
 		_ = l.conn.SetReadDeadline(time.Now().Add(closeTimeout)) // as close has it
 	}
 	err := d.err

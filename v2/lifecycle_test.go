@@ -15,8 +15,8 @@ import (
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
-// Golden sequences of v2-surface 8.1 and the rules of 1.4, with Stop in every state; fault 31.
-// Upstream: client_direct_connect_success, sync/async_channel_failure, connack_refusal, connack_timeout, from_server_disconnect.
+// The golden sequences of events and the rules of the states, with Stop in every state.
+// Cases of aws-c-mqtt's tests: client_direct_connect_success, sync/async_channel_failure, connack_refusal, connack_timeout, from_server_disconnect.
 func TestStopInEveryState(t *testing.T) {
 	refuse := func(a *packets.Connack) { a.ReasonCode = 0x88 }
 	for _, tt := range []struct {
@@ -133,7 +133,7 @@ func TestStopInEveryState(t *testing.T) {
 	}
 }
 
-// Upstream group "operation queue": processing_nothing_clean_disconnect, something_clean_disconnect. Behind a DISCONNECT
+// Cases of aws-c-mqtt's tests, group "operation queue": processing_nothing_clean_disconnect, something_clean_disconnect. Behind a DISCONNECT
 // nothing is sent [MQTT5-3.14.4-1]: what is submitted while the broker has not hung up yet ends with ErrStopped.
 func TestNothingBehindDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -156,7 +156,7 @@ func TestNothingBehindDisconnect(t *testing.T) {
 		}
 		p.expectClose()
 		synctest.Wait()
-		if s := w.client.Stats(); s != (awsiot.OperationStatistics{}) || w.client.State() != awsiot.StateStopped {
+		if s := countsOf(w); s != (awsiot.OperationStatistics{}) || w.client.State() != awsiot.StateStopped {
 			t.Errorf("%+v, %v", s, w.client.State())
 		}
 	})
@@ -202,7 +202,7 @@ func TestLastWords(t *testing.T) {
 	}
 }
 
-// A wrong DisconnectPacket is refused, and the client goes on (1.4). Upstream: validation disconnect.
+// A wrong DisconnectPacket is refused, and the client goes on. Cases of aws-c-mqtt's tests: validation disconnect.
 func TestStopWithWrongPacket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -474,7 +474,7 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// Every DISCONNECT that a broker may send is surfaced, with its packet; upstream from_server_disconnect, faults 13 and 14.
+// Every DISCONNECT that a broker may send is surfaced, with its packet; aws-c-mqtt's test from_server_disconnect.
 func TestServerDisconnect(t *testing.T) {
 	for code := 0; code <= 0xA2; code++ {
 		if code != 0 && !legalIn("DISCONNECT", byte(code)) {
@@ -509,7 +509,7 @@ func TestServerDisconnect(t *testing.T) {
 	}
 }
 
-// Negotiated settings: CONNACK over CONNECT over the defaults. Upstream: negotiated_settings_{reset,apply_connack,server_override}_test.
+// Negotiated settings: CONNACK over CONNECT over the defaults. Cases of aws-c-mqtt's tests: negotiated_settings_{reset,apply_connack,server_override}_test.
 func TestNegotiatedSettings(t *testing.T) {
 	change := func(a *packets.Connack) {
 		a.Properties = &packets.Properties{SessionExpiryInterval: new(uint32(77)), ReceiveMaximum: new(uint16(5)), MaximumQOS: new(byte(0)),

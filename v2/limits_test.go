@@ -56,33 +56,47 @@ func TestResendRefused(t *testing.T) {
 	}
 }
 
-// A manual alias above what the next connection allows does not end a message that is sent again.
-func TestResendWithoutItsAlias(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, func(o *awsiot.ClientOptions) {
-			rejoin(o)
-			o.TopicAliasing = awsiot.TopicAliasing{Outbound: awsiot.AliasManual}
+// A manual alias above what the next connection allows does not end a message: it is sent with its full topic, whether it
+// was sent before, waited for its turn, or was queued without a connection. One above what this connection allows does.
+func TestAliasOfAnotherConnection(t *testing.T) {
+	for _, present := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, func(o *awsiot.ClientOptions) {
+				rejoin(o)
+				o.TopicAliasing, o.MaxInflight = awsiot.TopicAliasing{Outbound: awsiot.AliasManual}, 1
+			})
+			if err := w.client.Start(); err != nil {
+				t.Fatal(err)
+			}
+			p, _ := w.accept(func(a *packets.Connack) { a.Properties.TopicAliasMaximum = new(uint16(10)) })
+			call := func(name string) {
+				m := packet("topic", name, 1)
+				m.TopicAlias = new(uint16(7))
+				w.client.PublishFunc(m, w.events.done(name))
+			}
+			call("sent")
+			if first := expect[*packets.Publish](p); *first.Properties.TopicAlias != 7 {
+				t.Errorf("%v", first)
+			}
+			call("waiting")
+			p.cut()
+			synctest.Wait()
+			call("queued")
+			p, _ = w.accept(func(a *packets.Connack) { a.SessionPresent, a.Properties.TopicAliasMaximum = present, new(uint16(5)) })
+			w.events.take()
+			for _, name := range []string{"sent", "waiting", "queued"} {
+				m := expect[*packets.Publish](p)
+				if m.Topic != "topic" || m.Properties.TopicAlias != nil || string(m.Payload) != name || m.Duplicate != (present && name == "sent") {
+					t.Errorf("sent again as %+v", m)
+				}
+				p.send(m.PacketID)
+			}
+			synctest.Wait()
+			call("new")
+			synctest.Wait()
+			equal(t, "ends", w.events.take(), []string{"sent: <nil>", "waiting: <nil>", "queued: <nil>", "new: awsiot: TopicAlias: 7 is above the maximum of 5"})
 		})
-		if err := w.client.Start(); err != nil {
-			t.Fatal(err)
-		}
-		p, _ := w.accept(func(a *packets.Connack) { a.Properties.TopicAliasMaximum = new(uint16(10)) })
-		m := packet("topic", "x", 1)
-		m.TopicAlias = new(uint16(7))
-		w.client.PublishFunc(m, w.events.done("it"))
-		expect[*packets.Publish](p)
-		p.cut()
-		p, _ = w.accept(sessionPresent(func(a *packets.Connack) { a.Properties.TopicAliasMaximum = new(uint16(5)) }))
-		again := expect[*packets.Publish](p)
-		if again.Topic != "topic" || again.Properties.TopicAlias != nil || !again.Duplicate {
-			t.Errorf("sent again as %+v", again)
-		}
-		p.send(again.PacketID)
-		synctest.Wait()
-		if e := w.events.take(); e[len(e)-1] != "it: <nil>" {
-			t.Errorf("events %v", e)
-		}
-	})
+	}
 }
 
 // With an alias the packet gets longer: at the broker's limit it goes without.

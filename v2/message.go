@@ -2,6 +2,8 @@ package awsiot
 
 import (
 	"errors"
+	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/portage-iot/awsiot/v2/internal/wire"
@@ -30,7 +32,16 @@ type Message struct {
 	UserProperties          []UserProperty
 	SubscriptionIdentifiers []uint32
 
-	ack *ackState // of a QoS 1 message
+	ack  *ackState // of a QoS 1 message
+	from *origin   // nil in one that a program has made
+}
+
+// Client returns the client that received the message, for handlers that answer; nil for a Message that the program made.
+func (m *Message) Client() *Client {
+	if m.from == nil {
+		return nil
+	}
+	return m.from.c
 }
 
 // errAckTwice: the function that HoldAck returned was called again.
@@ -38,8 +49,7 @@ var errAckTwice = errors.New("acknowledged twice")
 
 // ackState is where the acknowledgement of a QoS 1 message stands; guarded by Client.mu.
 type ackState struct {
-	c     *Client
-	epoch uint64 // of the connection on which the message came
+	from  *origin
 	id    uint16
 	phase ackPhase
 }
@@ -64,21 +74,22 @@ func (m *Message) HoldAck() (ack func() error, ok bool) {
 	if a == nil {
 		return nil, false
 	}
-	a.c.mu.Lock()
-	defer a.c.unlock()
+	c := a.from.c
+	c.mu.Lock()
+	defer c.unlock()
 	if a.phase != ackByClient {
 		return nil, false
 	}
 	a.phase = ackHeld
 	if a.alive() {
-		a.c.link.hold()
+		c.link.hold()
 	}
 	return a.send, true
 }
 
 // send sends the acknowledgement that a handler took over.
 func (a *ackState) send() error {
-	c := a.c
+	c := a.from.c
 	c.mu.Lock()
 	defer c.unlock()
 	if a.phase != ackHeld {
@@ -93,10 +104,41 @@ func (a *ackState) send() error {
 	return nil
 }
 
+// origin is the connection on which a message came.
+type origin struct {
+	c     *Client
+	epoch uint64
+	again atomic.Bool // its session has been taken up by a later one: what is not acknowledged comes again
+}
+
+// PacketID returns the packet identifier of a QoS 1 message on its connection, 0 at QoS 0.
+func (m *Message) PacketID() uint16 {
+	if m.ack == nil {
+		return 0
+	}
+	return m.ack.id
+}
+
+// again reports whether the broker sends m again [MQTT5-4.4.0-1]: delivering it too would be delivering it twice.
+func (m *Message) again() bool { return m.ack != nil && m.ack.from.again.Load() }
+
+// takeUp notes that a new connection goes on with the session, or that it begins one. mu is held.
+func (c *Client) takeUp(sessionPresent bool) {
+	former := c.origin
+	c.origin = &origin{c: c, epoch: c.epoch}
+	if former == nil || !sessionPresent {
+		return
+	}
+	former.again.Store(true)
+	if n := c.messages.dropAgain(); n > 0 {
+		c.note(slog.LevelDebug, "messages of the former connection that no handler has had are left out: the broker sends them again", slog.Int("messages", n))
+	}
+}
+
 // alive reports whether the connection of the message is still there. Client.mu is held.
 func (a *ackState) alive() bool {
-	l := a.c.link
-	return l != nil && l.epoch == a.epoch && l.err == nil
+	l := a.from.c.link
+	return l != nil && l.epoch == a.from.epoch && l.err == nil
 }
 
 // Payload sizes up to which a message and its payload share one allocation.
@@ -112,6 +154,10 @@ type (
 	message256 struct {
 		message0
 		buf [256]byte
+	}
+	message512 struct {
+		message0
+		buf [512]byte
 	}
 	message1k struct {
 		message0
@@ -131,13 +177,13 @@ const (
 
 // cutter makes messages out of packets. It is its owner's own: the reader has one, and the message lane.
 type cutter struct {
-	c        *Client
-	epoch    uint64 // of the connection
-	burst    bool   // many messages come at once
+	from     *origin
+	burst    bool // many messages come at once
 	messages []Message
 	payloads []byte
 	acks     []ackState
 	names    map[string]string
+	interned int    // bytes in names
 	topic    string // of the last message
 }
 
@@ -198,6 +244,9 @@ func (k *cutter) plain(p *wire.Plain, qos byte) *Message {
 		case n <= 256:
 			b := &message256{}
 			one, buf = &b.message0, b.buf[:n:n]
+		case n <= 512:
+			b := &message512{}
+			one, buf = &b.message0, b.buf[:n:n]
 		case n <= 1024:
 			b := &message1k{}
 			one, buf = &b.message0, b.buf[:n:n]
@@ -208,13 +257,37 @@ func (k *cutter) plain(p *wire.Plain, qos byte) *Message {
 	}
 	copy(buf, p.Payload)
 	m.Topic, m.Payload = k.intern(p.Topic), buf
-	m.QoS = QoS(qos)
+	m.QoS, m.from = QoS(qos), k.from
 	if qos > 0 {
-		*ack = ackState{c: k.c, epoch: k.epoch, id: p.ID}
+		*ack = ackState{from: k.from, id: p.ID}
 		m.ack = ack
 	}
 	return m
 }
+
+// size is what a waiting message counts against Inbound.MaxBytes: about what it holds in memory, an entry of the queue with it.
+func (m *Message) size() int {
+	n := waitingSize(len(m.Topic), len(m.Payload))
+	n += len(m.ResponseTopic) + len(m.ContentType) + len(m.CorrelationData) + 4*len(m.SubscriptionIdentifiers)
+	for i := range m.UserProperties {
+		p := &m.UserProperties[i]
+		n += propertySize + len(p.Name) + len(p.Value)
+	}
+	return n
+}
+
+const (
+	messageSize  = 256 // of a message without topic, payload and properties
+	propertySize = 40  // of a user property without its texts, of which there is one copy with five bytes more
+)
+
+func waitingSize(topic, payload int) int { return topic + payload + messageSize }
+
+// What intern keeps, also of an idle connection: no long topics, and 64 KiB of others. AWS IoT Core's have 256 bytes at most.
+const (
+	maxInterned    = 1 << 10
+	maxInternedAll = 64 << 10
+)
 
 // intern returns topic as a string, without an allocation for topics seen lately: a
 // device receives on few topics, many times.
@@ -227,11 +300,15 @@ func (k *cutter) intern(topic []byte) string {
 		return s
 	}
 	s := string(topic)
+	if len(s) > maxInterned {
+		return s
+	}
 	k.topic = s
-	if k.names == nil || len(k.names) >= 1024 {
-		k.names = make(map[string]string, 8)
+	if k.names == nil || len(k.names) >= 1024 || k.interned+len(s) > maxInternedAll {
+		k.names, k.interned = make(map[string]string, 8), 0
 	}
 	k.names[s] = s
+	k.interned += len(s)
 	return s
 }
 

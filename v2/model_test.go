@@ -40,6 +40,8 @@ const (
 	actStop
 	actStart
 	actWrap
+	actPoison
+	actRestart
 )
 
 // model is a broker that records, and what the test knows of every operation.
@@ -84,6 +86,7 @@ type model struct {
 	reconnects uint64
 	inline     atomic.Int64 // writes of blocking publishes by themselves
 	leads      uint         // publishes that have read their own answers, at least
+	modelTemper
 }
 
 // begin numbers an operation.
@@ -95,6 +98,7 @@ func (m *model) beginBy(by, kind int) int {
 	m.calls++
 	m.by[m.calls] = by
 	m.kind[m.calls] = kind
+	m.since[m.calls] = m.losses
 	if m.stopping {
 		m.stopped[m.calls] = true
 	}
@@ -127,9 +131,11 @@ func (m *model) judge(n int, err error) {
 		}
 	case errors.Is(err, awsiot.ErrAckTimeout):
 		m.counts.timeouts++
-		if waited := time.Since(a.at); kind == actPublish0 || !arrived || !a.withheld || waited != modelTimeout {
-			m.problem("operation %d: %v; arrived %v, %v ago, withheld %v", n, err, arrived, waited, a.withheld)
+		if waited := a.waited(); kind == actPublish0 || !arrived || waited != modelTimeout {
+			m.problem("operation %d: %v; arrived %v, was under way for %v", n, err, arrived, waited)
 		}
+	case errors.Is(err, awsiot.ErrEndsConnection):
+		m.judgeConviction(n, err)
 	case errors.Is(err, context.Canceled):
 		if !m.chosen[n] && !m.abandoned[m.by[n]] {
 			m.problem("operation %d: %v, and nobody has cancelled it", n, err)
@@ -257,6 +263,10 @@ func (m *model) step(a action) {
 			m.wrapped = true
 			awsiot.GrantIDs(c, 65535-1-a.A)
 		}
+	case actPoison:
+		m.poison(a)
+	case actRestart:
+		m.restart(a)
 	case actStop:
 		m.mu.Lock()
 		m.stopping = true
@@ -301,7 +311,7 @@ func (m *model) check() {
 	defer m.mu.Unlock()
 	m.leads = max(m.leads, turns)
 	open := uint64(m.calls - len(m.ends))
-	more := uint64(m.cancelled + modelFilters) // and a SUBSCRIBE of the client's own per filter at most
+	more := uint64(m.cancelled + modelFilters + m.poisonFilters()) // and a SUBSCRIBE of the client's own per filter at most
 	if s.IncompleteOperationCount < open || s.IncompleteOperationCount > open+more {
 		m.problem("%d operations are open, and %d more at most; Stats has %+v", open, more, s)
 	}
@@ -313,7 +323,7 @@ func (m *model) check() {
 	if m.cur != nil {
 		window = m.cur.window
 	}
-	if waiting := s.IncompleteOperationCount - s.UnackedOperationCount; connected && waiting > 0 && window < m.window {
+	if waiting := s.IncompleteOperationCount - s.UnackedOperationCount; connected && waiting > 0 && window < m.window && awsiot.Suspects(m.w.client) == 0 {
 		m.problem("%d operations wait, and %d of %d places of the window are taken", waiting, window, m.window)
 	}
 	for n, k := range m.ends {
@@ -327,8 +337,8 @@ func (m *model) check() {
 func (m *model) finish() {
 	m.step(action{actAcks, 0, 0})
 	m.step(action{actStart, 1, 0})
-	pass(5 * time.Minute) // delays, timeouts, late acknowledgements
-	m.w.net.CutAll()      // identifiers whose acknowledgement was lost are free again
+	pass(m.patience()) // delays, timeouts, late acknowledgements, suspects
+	m.w.net.CutAll()   // identifiers whose acknowledgement was lost are free again
 	pass(5 * time.Minute)
 	m.check()
 	if s := m.w.client.Stats(); s.IncompleteOperationCount != 0 || s.IncompleteOperationSize != 0 || s.UnackedOperationCount != 0 || s.UnackedOperationSize != 0 {
@@ -361,6 +371,7 @@ func (m *model) run(t *testing.T, serial bool, actions []action) {
 	m.filter, m.in = map[int]string{}, map[int]int{}
 	m.stopped, m.chosen, m.abandoned = map[int]bool{}, map[int]bool{}, map[int]bool{}
 	m.wanted, m.unwanted, m.latest = map[string]bool{}, map[string]bool{}, map[string]int{}
+	m.since, m.poisoned = map[int]int{}, map[int]bool{}
 	m.w = newWorld(t, func(o *awsiot.ClientOptions) {
 		rejoin(o)
 		o.AckTimeout, o.KeepAlive = modelTimeout, 20*time.Second
@@ -379,6 +390,7 @@ func (m *model) run(t *testing.T, serial bool, actions []action) {
 			})
 		}
 		o.OnStopped = func(*awsiot.Stopped) { m.successes = 0 }
+		o.OnDisconnection = m.lost
 	})
 	m.w.serve(m.connect, m.handle)
 	for _, a := range append([]action{{actStart, 1, 0}}, actions...) {
@@ -441,8 +453,9 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &model{policy: rapid.SampledFrom(policies).Draw(rt, "policy"), seed: rapid.Uint64().Draw(rt, "seed")}
 		serial := rapid.Bool().Draw(rt, "serial")
-		actions := slices.Concat(rapid.SliceOfN(rapid.Custom(drawScene), 5, 50).Draw(rt, "scenes")...)
-		if rapid.IntRange(0, 9).Draw(rt, "wrap") == 0 {
+		m.drawTemper(rt)
+		actions := slices.Concat(rapid.SliceOfN(rapid.Custom(m.scene()), 5, 50).Draw(rt, "scenes")...)
+		if m.temper == temperPlain && rapid.IntRange(0, 9).Draw(rt, "wrap") == 0 {
 			at := rapid.IntRange(0, len(actions)).Draw(rt, "at")
 			lost := action{rapid.SampledFrom([]int{actSubscribe, actUnsubscribe, actPublish1}).Draw(rt, "lost"), 1, 0}
 			actions = slices.Insert(actions, at, action{actPass, 1, 2500}, action{actAcks, fateLost, 0}, lost,
@@ -460,7 +473,8 @@ func TestModel(t *testing.T) {
 		return // who asks for fewer does not ask for the cover
 	}
 	c := counts
-	if min(inline, leads) == 0 || min(c.lost, c.doubled, c.late, c.dup, c.timeouts) < 200 || min(c.stale, c.unknown) < 50 {
+	if min(inline, leads) == 0 || min(c.lost, c.doubled, c.late, c.dup, c.timeouts) < 200 || min(c.stale, c.unknown) < 50 ||
+		min(c.kills, c.convictions, c.restarts, c.throttled) < 50 {
 		t.Error("the runs do not cover what they are for")
 	}
 }

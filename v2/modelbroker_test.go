@@ -19,13 +19,26 @@ type modelConn struct {
 	window  int             // publishes among them
 	most    int             // that may be
 	present bool            // the connection goes on with a session
+	p       *peer
+	losses  int         // of the client, before this connection
+	dead    bool        // it has ended
+	recent  []time.Time // of the last packets, see moodyRate
 }
 
 // arrival is the last time that an operation reached the broker.
 type arrival struct {
 	at       time.Time
-	withheld bool // it is not answered within modelTimeout
-	answered bool // it was answered, this time or before
+	live     bool          // that connection has not ended
+	spent    time.Duration // on the connections before, from the arrival to their end
+	answered bool          // it was answered, this time or before
+}
+
+// waited is how long an operation was under way on all connections together.
+func (a arrival) waited() time.Duration {
+	if a.live {
+		return a.spent + time.Since(a.at)
+	}
+	return a.spent
 }
 
 // cancellation ends the context of one operation, or of all that a goroutine calls.
@@ -35,11 +48,15 @@ type cancellation struct {
 }
 
 // modelCounts is how often the broker did what the model is about.
-type modelCounts struct{ lost, doubled, late, stale, dup, timeouts, unknown int }
+type modelCounts struct {
+	lost, doubled, late, stale, dup, timeouts, unknown int
+	kills, convictions, restarts, throttled            int
+}
 
 func (c *modelCounts) add(d modelCounts) {
 	c.lost, c.doubled, c.late, c.stale, c.dup = c.lost+d.lost, c.doubled+d.doubled, c.late+d.late, c.stale+d.stale, c.dup+d.dup
 	c.timeouts, c.unknown = c.timeouts+d.timeouts, c.unknown+d.unknown
+	c.kills, c.convictions, c.restarts, c.throttled = c.kills+d.kills, c.convictions+d.convictions, c.restarts+d.restarts, c.throttled+d.throttled
 }
 
 const (
@@ -61,6 +78,9 @@ const (
 // fate draws what becomes of the next acknowledgement: more often than not what the mode says.
 func (m *model) fate() (fate int, late time.Duration) {
 	m.packets++
+	if m.temper == temperMoody {
+		return fateLate, moodyDelay
+	}
 	draw := rand.New(rand.NewPCG(m.seed, m.packets)).Uint32()
 	late = []time.Duration{2 * time.Second, modelTimeout + 2*time.Second}[draw>>16%2]
 	switch {
@@ -84,6 +104,7 @@ func (m *model) connect(c *packets.Connect, a *packets.Connack) {
 	}
 	a.SessionPresent, m.present = m.session, m.session
 	m.packets++
+	m.lossesBefore = m.losses
 	m.window = 1 + int(rand.New(rand.NewPCG(m.seed, m.packets)).Uint32()%modelWindow)
 	a.Properties.ReceiveMaximum = new(uint16(m.window))
 	if m.cur != nil {
@@ -103,7 +124,7 @@ func (m *model) handle(p *peer, v packets.Packet) {
 	defer m.mu.Unlock()
 	mc := m.conns[p]
 	if mc == nil {
-		mc = &modelConn{last: map[int]int{}, open: map[uint16]bool{}, most: m.window, present: m.present}
+		mc = &modelConn{last: map[int]int{}, open: map[uint16]bool{}, most: m.window, present: m.present, p: p, losses: m.lossesBefore}
 		m.conns[p], m.cur = mc, mc
 	}
 	var id uint16
@@ -113,10 +134,14 @@ func (m *model) handle(p *peer, v packets.Packet) {
 		n = m.published(mc, v)
 		if id = v.PacketID; v.QoS == 0 {
 			m.received[n] = arrival{at: time.Now()}
+			m.endsConnection(p, v)
 			return
 		}
 	case *packets.Subscribe:
 		id, n = v.PacketID, m.number(v.Properties)
+		if m.kills(v) {
+			break
+		}
 		for _, s := range v.Subscriptions {
 			m.subs[s.Topic] = true
 		}
@@ -137,9 +162,14 @@ func (m *model) handle(p *peer, v packets.Packet) {
 	if isPublish && mc.present && mc.most == 1 && m.before != nil && !m.wrapped {
 		m.stale(p, mc)
 	}
+	m.received[n] = arrival{time.Now(), m.losses == mc.losses, m.received[n].waited(), m.received[n].answered} // or the end overtook it
+	if m.endsConnection(p, v) {
+		return
+	}
 	fate, late := m.fate()
-	withheld := fate == fateLost || fate == fateLate && late > modelTimeout
-	m.received[n] = arrival{time.Now(), withheld, m.received[n].answered || !withheld || fate == fateLate}
+	if fate != fateLost {
+		m.answers(n)
+	}
 	switch fate {
 	case fateLost:
 		m.counts.lost++
@@ -156,6 +186,9 @@ func (m *model) handle(p *peer, v packets.Packet) {
 			<-time.After(late)
 			m.mu.Lock()
 			mc.acknowledged(id)
+			if !mc.dead {
+				m.row = 0
+			}
 			m.mu.Unlock()
 			p.answer(v)
 		}()

@@ -38,11 +38,13 @@ type operation struct {
 	kind     opKind
 	phase    opPhase
 	resend   bool // a QoS 1 publish that was written on an earlier connection: it keeps its id, and DUP is set
+	lasting  bool // see PublishPacket.Lasting
 	expires  bool // PublishPacket.MessageExpiry: the time in the queue counts
 	tried    bool // a QoS 1 publish that was sent, at least in part, on an earlier connection
 	written  bool // it was sent whole on an earlier connection: the broker may know it
 	unacked  bool // it counts in OperationStatistics as unacknowledged
 	paced    bool // it waited for a connection: DrainRate holds for it
+	own      bool // PublishPacket.PacketID: the identifier is the program's, from before it and beyond its end
 	id       uint16
 	seq      uint64        // order of the calls
 	end      uint64        // link.end behind its last byte
@@ -56,6 +58,9 @@ type operation struct {
 
 	expiry time.Duration // with expires
 	rec    uint64        // its record in the store; 0: none
+	spent  time.Duration // of AckTimeout, on earlier connections
+
+	suspicion
 
 	prev, next *operation // in the queue
 	pool       *sync.Pool // of a blocking publish: where it goes at its end; else it goes to Client.free
@@ -153,6 +158,11 @@ func (o *operation) topic() string {
 	return ""
 }
 
+// orphan reports that nobody hears of the end of o: it comes from the store.
+func (o *operation) orphan() bool {
+	return o.sub == nil && o.done == nil && o.fut == nil && !o.wait && o.name == ""
+}
+
 // ackable reports that the operation waits for an acknowledgement once sent.
 func (o *operation) ackable() bool { return o.kind != opPublish0 }
 
@@ -166,7 +176,10 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 	c.stats.IncompleteOperationSize -= uint64(o.size)
 	c.dropUnacked(o)
 	o.phase = phaseDone
-	if c.opts.Trace != nil {
+	if o.suspected() {
+		c.dropSuspect()
+	}
+	if c.trace != nil {
 		c.traceDone(o, res.Code, err)
 	}
 	if o.rec != 0 && !errors.Is(err, ErrStopped) && !errors.Is(err, ErrClosed) {
@@ -196,7 +209,7 @@ func (c *Client) complete(o *operation, res PublishResult, err error) {
 func (c *Client) accept(o *operation) {
 	c.stats.IncompleteOperationCount++
 	c.stats.IncompleteOperationSize += uint64(o.size)
-	if c.opts.Trace != nil || o.expires {
+	if c.trace != nil || o.expires {
 		o.accepted = c.clock()
 	}
 }
@@ -228,13 +241,13 @@ func (c *Client) track(l *link, o *operation) {
 	if o.kind == opPublish1 {
 		c.inflight++
 	}
-	c.armAckTimer()
+	c.armAckTimer(o.spent)
 }
 
 // publishWindow is how many QoS 1 publishes may be unacknowledged on l.
 func (c *Client) publishWindow(l *link) int {
 	n := int(l.settings.ReceiveMaximumFromServer)
-	if m := c.opts.MaxInflight; m > 0 {
+	if m := c.options().MaxInflight; m > 0 {
 		n = min(n, m)
 	}
 	return n
@@ -259,7 +272,7 @@ func (c *Client) puback(a *ackEntry) error {
 		c.noteLateAck("PUBACK", a.id)
 		return nil
 	}
-	c.table.Release(a.id)
+	c.releaseID(o)
 	c.inflight--
 	res := PublishResult{Code: ReasonCode(a.code)}
 	if a.full != nil {

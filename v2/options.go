@@ -8,8 +8,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/portage-iot/awsiot/internal/topic"
 )
 
 // The defaults of ClientOptions.
@@ -25,6 +26,7 @@ const (
 	defaultInboundMaxBytes  = 16 << 20
 	defaultResubscribeBatch = 8
 	defaultAliases          = 25
+	defaultReceiveMaximum   = 1000
 
 	// defaultMaximumPacketSize bounds what a broker can make the client buffer: AWS IoT Core's largest payload
 	// is 128 KiB.
@@ -71,7 +73,8 @@ type ClientOptions struct {
 	// UserProperties of CONNECT.
 	UserProperties []UserProperty
 	// ReceiveMaximum is how many QoS 1 messages the broker may send without having an
-	// acknowledgement. 0: not announced, which means 65535.
+	// acknowledgement. It is announced, and a broker that sends more is disconnected with 0x93. 0: 100 for AWS IoT
+	// Core (see FlowControl), which has that limit itself, and 1,000 for others.
 	ReceiveMaximum uint16
 	// MaximumPacketSize is the largest packet, in bytes, that the broker may send. 0: 1 MiB. It is announced, and
 	// the broker drops messages for this client that are larger [MQTT5-3.1.2-25]. A packet that comes
@@ -93,7 +96,7 @@ type ClientOptions struct {
 
 	// TopicAliasing replaces repeated topics by numbers, in one direction or both.
 	TopicAliasing TopicAliasing
-	// FlowControl: whether to keep to the quotas of AWS IoT Core.
+	// FlowControl: which quotas of AWS IoT Core to keep to.
 	FlowControl FlowControl
 
 	// RetryJitterMode, MinReconnectDelay (1 s), MaxReconnectDelay (120 s): the delay before
@@ -113,8 +116,9 @@ type ClientOptions struct {
 	ConnackTimeout time.Duration
 	// PingTimeout (30 s, at most half the keep-alive) is how long PINGRESP may take.
 	PingTimeout time.Duration
-	// AckTimeout (60 s; negative: none) is how long an acknowledgement may take once the
-	// packet was written. Waiting in a queue does not count. A timeout ends the operation, not the connection.
+	// AckTimeout (60 s; negative: none) is how long an acknowledgement may take: from the write of the last byte to the
+	// acknowledgement or the loss of the connection, summed over connections. Time in a queue, without a connection and
+	// before the write does not count; a new process begins at 0. A timeout ends the operation, not the connection.
 	AckTimeout time.Duration
 
 	// HTTPProxy returns the proxy for a request to the endpoint; nil, or a nil URL: none.
@@ -130,7 +134,8 @@ type ClientOptions struct {
 	// DisableMetrics leaves out the suffix ?SDK=PortageGo&Version=...&Platform=... that
 	// AWS IoT Core takes off the user name. Keys that the query of the user name has already are not added.
 	DisableMetrics bool
-	// Logger: nil logs nothing. Packets are logged at LevelTrace, payloads and secrets never.
+	// Logger: nil logs nothing but panics in callbacks, which go to slog.Default then. Packets are logged at LevelTrace,
+	// payloads and secrets never.
 	Logger *slog.Logger
 
 	// The callbacks of the events; see Observer.
@@ -175,7 +180,8 @@ type Resubscribe struct {
 }
 
 // Inbound bounds the received QoS 0 messages that wait for a handler. QoS 1 messages are
-// bounded by ReceiveMaximum. A message counts its topic, its payload and 256 bytes.
+// bounded by ReceiveMaximum. A message counts 256 bytes, its topic, its payload and its properties, a user property 40
+// bytes beside its texts.
 type Inbound struct {
 	// MaxBytes: 0 means 16 MiB.
 	MaxBytes int
@@ -196,17 +202,13 @@ type TopicAliasing struct {
 	InboundMaximum uint16
 }
 
-// aws reports whether the quotas of AWS IoT Core hold.
+// aws reports whether the broker is AWS IoT Core: by its name, or because FlowControl says so.
 func (o *ClientOptions) aws() bool {
-	switch o.FlowControl {
-	case FlowControlAuto:
-		host := strings.ToLower(strings.TrimSuffix(o.Endpoint, "."))
-		return strings.HasSuffix(host, ".amazonaws.com") || strings.HasSuffix(host, ".amazonaws.com.cn")
-	case FlowControlAWS:
-		return true
-	}
-	return false
+	return topic.IsAWSEndpoint(o.Endpoint) || o.FlowControl == FlowControlAWS || o.FlowControl == FlowControlLimits
 }
+
+// limits reports whether AWS's static limits hold.
+func (o *ClientOptions) limits() bool { return o.FlowControl.limits(topic.IsAWSEndpoint(o.Endpoint)) }
 
 // withDefaults returns o with the documented default in every field that is 0.
 func (o ClientOptions) withDefaults() ClientOptions {
@@ -226,6 +228,12 @@ func (o ClientOptions) withDefaults() ClientOptions {
 	o.KeepAlive = wholeSeconds(max(0, o.KeepAlive)) // as it goes on the wire
 	o.SessionExpiry = wholeSeconds(o.SessionExpiry)
 	o.Endpoint = bareHost(o.Endpoint)
+	if o.ReceiveMaximum == 0 {
+		o.ReceiveMaximum = defaultReceiveMaximum
+		if o.aws() {
+			o.ReceiveMaximum = topic.MaxAWSInflight
+		}
+	}
 	if o.MaximumPacketSize == 0 {
 		o.MaximumPacketSize = defaultMaximumPacketSize
 	}
@@ -251,9 +259,6 @@ func (o ClientOptions) withDefaults() ClientOptions {
 				o.Port = 80
 			}
 		}
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return o
 }

@@ -22,27 +22,42 @@ func TestOptionsAreCopied(t *testing.T) {
 	var paths []string
 	fill(t, reflect.ValueOf(&o).Elem(), "", &paths)
 	c := NewClient(o)
-	kept := c.opts
-	before := map[string]string{}
-	for _, p := range paths {
-		before[p] = show(lookup(reflect.ValueOf(kept), p))
+	checkCopied(t, "NewClient", c, o, paths)
+	if err := c.Update(func(given *ClientOptions) { o = *given; given.ClientID = "other" }); err == nil {
+		t.Error("Update took another ClientID")
 	}
-	for _, p := range paths {
-		spoil(lookup(reflect.ValueOf(o), p))
+	checkCopied(t, "what Update gives to its function", c, o, paths)
+	if err := c.Update(func(given *ClientOptions) { o = *given }); err != nil {
+		t.Error(err)
 	}
-	for _, p := range paths {
-		if now := show(lookup(reflect.ValueOf(kept), p)); now != before[p] {
-			t.Errorf("%s: was %s, is %s: shared with the caller", p, before[p], now)
-		}
-		if now := show(lookup(reflect.ValueOf(o), p)); now == before[p] {
-			t.Errorf("%s: the test did not change it", p)
-		}
-	}
+	checkCopied(t, "what Update takes over", c, o, paths)
 	for _, want := range []string{"CAPEM", "Password", "UserProperties", "Will.Payload", "Will.Delay", "Will.MessageExpiry", "Will.PayloadFormat",
 		"Will.CorrelationData", "Will.UserProperties", "RequestResponseInformation", "RequestProblemInformation",
 		"TLSConfig.NextProtos", "TLSConfig.Certificates", "TLSConfig.CipherSuites", "TLSConfig.CurvePreferences"} {
 		if !strings.Contains(strings.Join(paths, "\n")+"\n", want+"\n") {
 			t.Errorf("%s was not visited", want)
+		}
+	}
+}
+
+// checkCopied changes all that can be reached from o, the caller's, and compares what c has of it.
+func checkCopied(t *testing.T, how string, c *Client, o ClientOptions, paths []string) {
+	t.Helper()
+	both := []ClientOptions{c.options().ClientOptions, c.options().given()}
+	seen := func(i int, p string) string { return show(lookup(reflect.ValueOf(both[i]), p)) }
+	before := map[string][2]string{}
+	for _, p := range paths {
+		before[p] = [2]string{seen(0, p), seen(1, p)}
+	}
+	for _, p := range paths {
+		spoil(lookup(reflect.ValueOf(o), p))
+	}
+	for _, p := range paths {
+		if now := [2]string{seen(0, p), seen(1, p)}; now != before[p] {
+			t.Errorf("%s: %s: was %s, is %s: shared with the caller", how, p, before[p], now)
+		}
+		if now := show(lookup(reflect.ValueOf(o), p)); now == before[p][0] {
+			t.Errorf("%s: %s: the test did not change it", how, p)
 		}
 	}
 }
@@ -130,9 +145,9 @@ func change(v reflect.Value) {
 			change(v.Index(i))
 		}
 	case v.Kind() == reflect.String:
-		v.SetString("changed")
+		v.SetString(v.String() + "changed")
 	case v.Kind() == reflect.Bool:
-		v.SetBool(true)
+		v.SetBool(!v.Bool())
 	case v.CanInt():
 		v.SetInt(v.Int() + 1)
 	case v.CanUint():
@@ -157,22 +172,22 @@ func TestTLSConfigIsCopied(t *testing.T) {
 			change(f)
 		}
 	}
-	got := c.opts.TLSConfig
+	got := c.options().TLSConfig
 	if got == cfg || got.ServerName != "before" || got.MinVersion != tls.VersionTLS13 || !got.RootCAs.Equal(x509.NewCertPool()) {
 		t.Errorf("%q %x %v", got.ServerName, got.MinVersion, got.RootCAs)
 	}
-	r, err := c.opts.Auth.route(t.Context())
+	kept, err := c.options().Auth.(mutualTLS).get(t.Context()) // route would look into the certificate, which is none
 	if err != nil {
 		t.Fatal(err)
 	}
-	if after := fmt.Sprintf("%v", *r.cert); after != before || fmt.Sprintf("%v", cert) == before {
+	if after := fmt.Sprintf("%v", kept); after != before || fmt.Sprintf("%v", cert) == before {
 		t.Errorf("certificate: was %s, is %s, the caller's %v", before, after, cert)
 	}
 }
 
-// Upstream: client_options_defaults_set. The documented default of every field.
+// Cases of aws-c-mqtt's tests: client_options_defaults_set. The documented default of every field.
 func TestDefaults(t *testing.T) {
-	o := NewClient(ClientOptions{Endpoint: "e", Auth: TLS()}).opts
+	o := NewClient(ClientOptions{Endpoint: "e", Auth: TLS()}).options()
 	for _, tt := range []struct {
 		name      string
 		got, want any
@@ -188,11 +203,11 @@ func TestDefaults(t *testing.T) {
 		{"MinConnectedTimeToResetReconnectDelay", o.MinConnectedTimeToResetReconnectDelay, 30 * time.Second},
 		{"ConnectTimeout", o.ConnectTimeout, 10 * time.Second}, {"ConnackTimeout", o.ConnackTimeout, 20 * time.Second},
 		{"PingTimeout", o.PingTimeout, 30 * time.Second}, {"AckTimeout", o.AckTimeout, 60 * time.Second},
-		{"Endpoint in brackets", NewClient(ClientOptions{Endpoint: "[::1]"}).opts.Endpoint, "::1"},
-		{"Port of PlainTCP", NewClient(ClientOptions{Auth: PlainTCP()}).opts.Port, 1883},
-		{"Port given", NewClient(ClientOptions{Auth: PlainTCP(), Port: 8883}).opts.Port, 8883},
-		{"KeepAlive negative", NewClient(ClientOptions{KeepAlive: -1}).opts.KeepAlive, time.Duration(0)},
-		{"AckTimeout negative", NewClient(ClientOptions{AckTimeout: -1}).opts.AckTimeout, time.Duration(0)},
+		{"Endpoint in brackets", NewClient(ClientOptions{Endpoint: "[::1]"}).options().Endpoint, "::1"},
+		{"Port of PlainTCP", NewClient(ClientOptions{Auth: PlainTCP()}).options().Port, 1883},
+		{"Port given", NewClient(ClientOptions{Auth: PlainTCP(), Port: 8883}).options().Port, 8883},
+		{"KeepAlive negative", NewClient(ClientOptions{KeepAlive: -1}).options().KeepAlive, time.Duration(0)},
+		{"AckTimeout negative", NewClient(ClientOptions{AckTimeout: -1}).options().AckTimeout, time.Duration(0)},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("%s: %v, want %v", tt.name, tt.got, tt.want)
@@ -238,10 +253,22 @@ func TestKeepAliveOutsideAWS(t *testing.T) {
 			}
 			c.Close()
 			<-c.Done()
-			got := strings.Contains(logged.String(), "level=WARN msg=\"KeepAlive is outside what AWS IoT Core takes; it will use its own\" keep_alive="+c.opts.KeepAlive.String()+" min=30s max=20m0s")
+			got := strings.Contains(logged.String(), "level=WARN msg=\"KeepAlive is outside what AWS IoT Core takes; it will use its own\" keep_alive="+c.options().KeepAlive.String()+" min=30s max=20m0s")
 			if got != tt.logged {
 				t.Errorf("logged: %v, want %v:\n%s", got, tt.logged, logged.String())
 			}
 		})
+	}
+}
+
+// What a client was given comes back as it was, though it keeps the defaults in its place.
+func TestGivenOptionsComeBack(t *testing.T) {
+	for _, o := range []ClientOptions{{}, {Endpoint: "[::1]", KeepAlive: 1500 * time.Millisecond, SessionExpiry: 1500 * time.Millisecond, AckTimeout: -1,
+		Port: 1, Inbound: Inbound{MaxBytes: 2}, Resubscribe: Resubscribe{BatchSize: 3}, MaximumPacketSize: 4, ReceiveMaximum: 5,
+		TopicAliasing: TopicAliasing{InboundMaximum: 6}, MinReconnectDelay: 7, MaxReconnectDelay: 8, MinConnectedTimeToResetReconnectDelay: 9,
+		ConnectTimeout: 10, ConnackTimeout: 11, PingTimeout: 12}, {KeepAlive: -1}} {
+		if got := NewClient(o).options().given(); !reflect.DeepEqual(got, o) {
+			t.Errorf("got\n%#v\nwant\n%#v", got, o)
+		}
 	}
 }

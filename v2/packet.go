@@ -14,13 +14,24 @@ type PublishPacket struct {
 	Payload         []byte // may be empty
 	QoS             QoS    // AtMostOnce or AtLeastOnce
 	Retain          bool
-	TopicAlias      *uint16        // with AliasManual: 1 to what the broker and TopicAliasing.OutboundMaximum allow; else, and where the broker allows none, ignored
+	TopicAlias      *uint16        // with AliasManual: 1 to what the broker and TopicAliasing.OutboundMaximum allow; else, where the broker allows none, and where a publish from before this connection is above what it allows, ignored
 	PayloadFormat   *PayloadFormat // PayloadUTF8 is checked, see there
 	MessageExpiry   *time.Duration // 0 to 2^32-1 s, rounded up to whole seconds
 	ResponseTopic   string
 	CorrelationData []byte
 	ContentType     string
 	UserProperties  []UserProperty
+	// Lasting makes an operation outlive AckTimeout and Stop: it ends with its acknowledgement, with an error about it,
+	// or with Close. What is queued or unacknowledged when the client stops, and may be queued as OfflineQueue says, waits
+	// for the next Start as for a new connection, also when the call was made while the client was stopping; but a
+	// publish that the Store has ends with ErrStopped, and is sent after the next Start all the same.
+	Lasting bool
+	// PacketID is a packet identifier from ReservePacketID, for a QoS 1 publish that the program keeps until its end, across
+	// runs. 0: the client takes one itself.
+	PacketID uint16
+	// Duplicate, with PacketID: an earlier run of the program may have sent it under this identifier. It goes with DUP when the
+	// broker goes on with that run's session, and as a new message when there is none.
+	Duplicate bool
 }
 
 // Will is the message that the broker publishes when the connection ends without a
@@ -54,12 +65,14 @@ type SubscribePacket struct {
 	Subscriptions          []Subscription
 	SubscriptionIdentifier *uint32 // 1 to 268435455; AWS IoT Core has none
 	UserProperties         []UserProperty
+	Lasting                bool // see PublishPacket.Lasting
 }
 
 // UnsubscribePacket is an UNSUBSCRIBE: 1 to 1024 filters (AWS IoT Core: 8).
 type UnsubscribePacket struct {
 	TopicFilters   []string
 	UserProperties []UserProperty
+	Lasting        bool // see PublishPacket.Lasting
 }
 
 // PublishResult is the end of a publish: the PUBACK at QoS 1; Code 0 at QoS 0, where it

@@ -43,7 +43,7 @@ func (e *ProxyError) Error() string {
 func (e *ProxyError) Unwrap() error { return e.Err }
 
 // throughProxy dials addr, through the proxy that HTTPProxy names for it.
-func (o *ClientOptions) throughProxy(ctx context.Context, dial dialFunc, addr string) (net.Conn, error) {
+func (o *ClientOptions) throughProxy(ctx context.Context, c *calls, dial dialFunc, addr string) (net.Conn, error) {
 	if o.HTTPProxy == nil {
 		return dial(ctx, "tcp", addr)
 	}
@@ -51,7 +51,11 @@ func (o *ClientOptions) throughProxy(ctx context.Context, dial dialFunc, addr st
 	if err != nil {
 		return nil, err
 	}
-	u, err := o.HTTPProxy(req)
+	u, err := heed(ctx, c, "HTTPProxy", func(context.Context) (*url.URL, error) { return o.HTTPProxy(req) }, nil)
+	var late *unreturned
+	if errors.As(err, &late) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fmt.Errorf("HTTPProxy: %w", cleanProxy(err))
 	}
@@ -152,7 +156,7 @@ func dialConnect(ctx context.Context, dial dialFunc, u *url.URL, addr string) (n
 			err = fmt.Errorf("closed the connection instead of answering CONNECT: %w", io.ErrUnexpectedEOF)
 		}
 		if password, ok := u.User.Password(); ok {
-			err = newSecrets(password, basicAuth(u.User)).clean(err) // a proxy that sends back what it got
+			err = secrets{pieces: []string{password, basicAuth(u.User)}}.clean(err) // a proxy that sends back what it got
 		}
 		return nil, err
 	}

@@ -17,6 +17,9 @@ func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, 
 	if err := c.validate(p); err != nil {
 		return PublishResult{}, err
 	}
+	if ctx == nil {
+		return PublishResult{}, errNoContext
+	}
 	if ctx.Err() != nil {
 		return PublishResult{}, opError("publish", p.Topic, context.Cause(ctx))
 	}
@@ -35,7 +38,7 @@ func (c *Client) Publish(ctx context.Context, p *PublishPacket) (PublishResult, 
 		c.discard(rec)
 		o.release()
 		return PublishResult{}, wrapOp("publish", p.Topic, err)
-	case offline && c.opts.OfflineQueue.ReturnQueued:
+	case offline && c.options().OfflineQueue.ReturnQueued:
 		f := c.handOver(o, true)
 		c.unlock()
 		return PublishResult{Queued: true, Pending: f}, nil
@@ -106,7 +109,7 @@ func (c *Client) PublishAsync(p *PublishPacket) *Future[PublishResult] {
 	o := c.take()
 	o.fut, o.rec = f, rec
 	offline, err := c.publish(context.Background(), o, p)
-	if err == nil && offline {
+	if f.seq = c.seq; err == nil && offline {
 		f.setQueued()
 	}
 	c.unlock()
@@ -119,6 +122,9 @@ func (c *Client) PublishAsync(p *PublishPacket) *Future[PublishResult] {
 
 // validate checks what can be checked without a connection.
 func (c *Client) validate(p *PublishPacket) *ValidationError {
+	if p == nil {
+		return missing("PublishPacket")
+	}
 	err := p.validate()
 	if err != nil {
 		return err
@@ -126,7 +132,7 @@ func (c *Client) validate(p *PublishPacket) *ValidationError {
 	if p.Topic != "" && p.Topic[0] == '$' { // empty with an alias
 		c.hears(p.Topic)
 	}
-	if !c.aws {
+	if !c.limits.Load() {
 		return nil
 	}
 	return checkAWSPublish(p)
@@ -142,7 +148,8 @@ func (c *Client) refuse(done func(PublishResult, error), err error) {
 // wrapOp is opError for causes that do not name the operation themselves.
 func wrapOp(op, topic string, err error) error {
 	var ve *ValidationError
-	if errors.As(err, &ve) {
+	var we *waitError // what it wraps names other operations
+	if errors.As(err, &ve) && !errors.As(err, &we) {
 		return err
 	}
 	return opError(op, topic, err)
@@ -155,7 +162,7 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 	if p.QoS == AtLeastOnce {
 		o.kind = opPublish1
 	}
-	o.name = p.Topic
+	o.name, o.lasting = p.Topic, p.Lasting
 	props := p.properties()
 	o.size = wire.PublishSize(len(p.Topic), byte(p.QoS), props, len(p.Payload))
 	if p.TopicAlias != nil {
@@ -164,13 +171,21 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 	if p.MessageExpiry != nil {
 		o.expires, o.expiry = true, wholeSeconds(*p.MessageExpiry)
 	}
-	l := c.link
-	if !c.online() || c.queue.n > 0 || !c.fits(l, o) || l.aliases != nil || p.QoS > l.settings.MaximumQoS || p.Retain && !l.settings.RetainAvailable ||
-		o.size > int(l.settings.MaximumPacketSizeToServer) {
-		o.buf = wire.AppendPublish(o.buf[:0], p.Topic, byte(p.QoS), p.Retain, false, 0, props, p.Payload)
-		return c.place(ctx, o)
+	if p.PacketID != 0 {
+		if err := c.useID(o, p); err != nil {
+			return false, err
+		}
 	}
-	if o.kind == opPublish1 {
+	l := c.link
+	if !c.online() || c.queue.n > 0 || o.resend || !c.fits(l, o) || l.aliases != nil || p.QoS > l.settings.MaximumQoS || p.Retain && !l.settings.RetainAvailable ||
+		o.size > int(l.settings.MaximumPacketSizeToServer) {
+		o.buf = wire.AppendPublish(o.buf[:0], p.Topic, byte(p.QoS), p.Retain, false, o.id, props, p.Payload)
+		if offline, err = c.place(ctx, o); err != nil {
+			c.releaseID(o)
+		}
+		return offline, err
+	}
+	if o.kind == opPublish1 && !o.own {
 		id, _ := c.table.Reserve(o) // fits has seen to it that there is one
 		o.id = id
 	}
@@ -193,7 +208,7 @@ func (c *Client) publish(ctx context.Context, o *operation, p *PublishPacket) (o
 // publishLoose sends a QoS 0 message without an operation for it, if it can go at once. mu is held.
 func (c *Client) publishLoose(p *PublishPacket, done func(PublishResult, error)) bool {
 	l := c.link
-	if !c.online() || c.queue.n > 0 || l.err != nil || len(l.out) >= maxOut || l.aliases != nil || l.quota != nil || c.opts.Trace != nil || p.Retain && !l.settings.RetainAvailable {
+	if !c.online() || c.queue.n > 0 || l.err != nil || len(l.out) >= maxOut || l.aliases != nil || l.quota != nil || c.trace != nil || p.Retain && !l.settings.RetainAvailable {
 		return false
 	}
 	props := p.properties()
@@ -236,24 +251,25 @@ func (p *PublishPacket) properties() *wire.Properties {
 func (c *Client) abandon(o *operation, ctx context.Context) (*Future[PublishResult], error) {
 	c.mu.Lock()
 	defer c.unlock()
-	cause := context.Cause(ctx)
+	cause := c.waitEnded(ctx, o.seq)
 	switch {
 	case o.phase == phaseDone:
 		<-o.ch
 		return nil, nil
 	case o.phase != phaseQueued || o.written:
 		return c.handOver(o, false), fmt.Errorf("%w: %w", ErrUnknownOutcome, cause)
-	case c.opts.OfflineQueue.ReturnQueued:
+	case c.options().OfflineQueue.ReturnQueued:
 		return c.handOver(o, true), cause
 	}
 	o.wait = false
 	c.dequeue(o)
+	c.releaseID(o)
 	c.complete(o, PublishResult{}, nil) // releases it
 	return nil, cause
 }
 
 // handOver makes the end of a blocking publish go to a future instead of the call. mu is held.
 func (c *Client) handOver(o *operation, queued bool) *Future[PublishResult] {
-	o.wait, o.fut = false, &Future[PublishResult]{lane: c.events, queued: queued}
+	o.wait, o.fut = false, &Future[PublishResult]{lane: c.events, queued: queued, seq: o.seq}
 	return o.fut
 }

@@ -2,7 +2,9 @@ package awsiot
 
 import (
 	"context"
-	"time"
+	"errors"
+	"log/slog"
+	"slices"
 
 	"github.com/portage-iot/awsiot/v2/internal/wire"
 )
@@ -78,14 +80,14 @@ func (c *Client) online() bool { return c.state == StateConnected && !c.restorin
 // It may release and take mu again to wait for room (Block), until ctx ends; the caller must then look at
 // everything anew, so it is told. mu is held.
 func (c *Client) enqueue(ctx context.Context, o *operation) (again bool, err error) {
-	q := &c.opts.OfflineQueue
+	q := &c.options().OfflineQueue
 	if c.closed {
 		return false, ErrClosed
 	}
 	if c.refusing {
 		return false, ErrStopped
 	}
-	if c.state == StateDisconnecting {
+	if c.state == StateDisconnecting && !c.lasts(o, c.sess.cause) {
 		return false, c.sess.cause
 	}
 	if c.state != StateConnected && !q.Behavior.keeps(o.kind) || !c.online() && q.MaxOperations < 0 {
@@ -107,6 +109,7 @@ func (c *Client) enqueue(ctx context.Context, o *operation) (again bool, err err
 				return false, ErrQueueFull
 			}
 			c.dequeue(old)
+			c.releaseID(old)
 			c.complete(old, PublishResult{}, opError(old.kind.String(), old.topic(), ErrDropped))
 		case Block:
 			if c.room == nil {
@@ -123,7 +126,7 @@ func (c *Client) enqueue(ctx context.Context, o *operation) (again bool, err err
 				return true, nil
 			case <-ctx.Done():
 				c.mu.Lock()
-				return false, context.Cause(ctx)
+				return false, c.waitEnded(ctx, o.seq)
 			}
 		}
 	}
@@ -161,7 +164,7 @@ func (c *Client) fits(l *link, o *operation) bool {
 	if l.err != nil || len(l.out) >= maxOut {
 		return false
 	}
-	if o.ackable() && !o.resend && c.table.Len() >= 65535 { // every identifier is taken
+	if o.ackable() && o.id == 0 && c.table.Len() >= 65535 { // every identifier is taken
 		return false
 	}
 	return (o.kind != opPublish1 || c.inflight < c.publishWindow(l)) && c.allows(l, o)
@@ -170,6 +173,11 @@ func (c *Client) fits(l *link, o *operation) bool {
 // check refuses an operation that this broker has said it will not take. mu is held.
 func (c *Client) check(l *link, o *operation) error {
 	s := &l.settings
+	if l.opts.limits && !o.resend {
+		if err := o.checkLimits(); err != nil {
+			return err
+		}
+	}
 	if o.size > int(s.MaximumPacketSizeToServer) {
 		field := "Payload"
 		switch o.kind {
@@ -189,7 +197,7 @@ func (c *Client) check(l *link, o *operation) error {
 	if o.kind == opPublish1 && s.MaximumQoS == 0 {
 		return invalid("QoS", "the broker takes QoS 0 only")
 	}
-	if err := l.checkAlias(o); err != nil && !o.resend { // a resend goes without
+	if err := l.checkAlias(o); err != nil {
 		return err
 	}
 	if o.buf[0]&1 != 0 && !s.RetainAvailable {
@@ -202,13 +210,17 @@ func (c *Client) check(l *link, o *operation) error {
 func (c *Client) pump(l *link) {
 	for {
 		o := c.queue.head
+		if c.suspects > 0 && !c.mayProbe(l, o) {
+			return
+		}
 		if o == nil {
 			if !c.pacing {
 				c.restoring = false
 			}
 			return
 		}
-		if !c.fits(l, o) || o.paced && c.pacing {
+		paced := o.paced && !o.suspected()
+		if !c.fits(l, o) || paced && c.pacing {
 			return
 		}
 		c.dequeue(o)
@@ -217,16 +229,20 @@ func (c *Client) pump(l *link) {
 			err = opError("publish", o.topic(), ErrExpired)
 		}
 		if err != nil {
-			if o.resend {
-				c.table.Release(o.id) // it kept its identifier
+			c.releaseID(o)
+			if o.orphan() {
+				c.note(slog.LevelError, "a publish of the store cannot be sent, and is removed", slog.Any("error", err))
 			}
 			c.complete(o, PublishResult{}, err)
 			continue
 		}
-		paced := o.paced
+		if o.suspected() {
+			l.probe.sent++
+		}
 		c.send(l, o)
-		if rate := c.opts.OfflineQueue.DrainRate; paced && rate > 0 {
-			c.pace(time.Duration(float64(time.Second) / rate))
+		if interval := paceInterval(c.options().OfflineQueue.DrainRate); paced && interval > 0 {
+			c.pacedAt = c.clock()
+			c.pace(interval)
 		}
 	}
 }
@@ -240,6 +256,8 @@ func (c *Client) send(l *link, o *operation) {
 		l.append(o)
 	case o.resend:
 		wire.SetDup(o.buf)
+		l.append(o)
+	case o.own:
 		l.append(o)
 	default:
 		id, _ := c.table.Reserve(o) // fits has seen to it that there is one
@@ -279,124 +297,35 @@ func (l *link) begin(o *operation) {
 	l.spend(l.batchStart, o)
 }
 
-// suspend takes back what l leaves behind: QoS 1 publishes that were written wait, with their
-// id, for a connection that may know the session; what was not written waits for a new id; the
-// rest follows the queue policy. mu is held.
-func (c *Client) suspend(l *link) {
-	c.stats.IncompleteOperationCount -= l.loose.n
-	c.stats.IncompleteOperationSize -= l.loose.bytes
-	l.finish(l.told, l.pend)
-	l.pend, l.told, l.loose = nil, nil, looseCount{}
-
-	var written, unwritten, subs []*operation
-	for id, o, ok := c.table.First(); ok; id, o, ok = c.table.First() {
-		o.phase = phaseNew
-		o.written = o.written || o.end <= l.written
-		switch {
-		case o.kind == opPublish1 && (o.resend || o.end <= l.written):
-			c.table.Unlink(id)
-			o.resend, o.tried = true, true
-			written = append(written, o)
-			continue
-		case o.end > l.written: // nobody has seen it: the order of the calls holds
-			o.tried = o.kind == opPublish1
-			unwritten = append(unwritten, o)
-		default:
-			subs = append(subs, o)
-		}
-		c.table.Release(id)
-		o.id, o.resend = 0, false
+// lasts reports whether o waits for the next Start when the client ends with cause, as the operations before it in the
+// queue that do. What is in the store comes back from there. mu is held.
+func (c *Client) lasts(o *operation, cause error) bool {
+	if o.sub != nil && o.sub.unused { // which undoes a SUBSCRIBE that lasts
+		return errors.Is(cause, ErrStopped) && slices.ContainsFunc(o.sub.filters, c.willSubscribe)
 	}
-	c.forgetExpired()
-	c.inflight = 0
-	front := c.queue.head
-	for _, o := range written {
-		c.queue.insert(o, front)
-	}
-	for _, list := range [][]*operation{subs, unwritten} {
-		for _, o := range list {
-			c.queue.insert(o, front)
-		}
-	}
-	for _, o := range subs {
-		c.overtaken(o)
-	}
-	if c.sess.cause == nil { // else finish ends them all
-		c.applyPolicy(func(o *operation) bool { return o.resend || c.opts.OfflineQueue.Behavior.keeps(o.kind) })
-	}
-	if c.drainTimer != nil {
-		c.drainTimer.Stop()
-	}
-	c.pacing, c.restoring = false, false
+	return o.lasting && o.rec == 0 && errors.Is(cause, ErrStopped) && (o.resend || c.options().OfflineQueue.Behavior.keeps(o.kind))
 }
 
-// applyPolicy fails the queued operations that keep does not want, and automatic subscribes. mu is held.
-func (c *Client) applyPolicy(keep func(*operation) bool) {
-	for o := c.queue.head; o != nil; {
-		next := o.next
-		auto := o.sub != nil && o.sub.auto
-		if auto || !keep(o) {
-			c.dequeue(o)
-			c.complete(o, PublishResult{}, opError(o.kind.String(), o.topic(), ErrOffline))
-		}
-		o = next
-	}
-}
-
-// resume puts the queue in order for a new connection. mu is held.
-func (c *Client) resume(l *link) {
-	for o := c.queue.head; o != nil; o = o.next {
-		c.dropUnacked(o) // until now it might still be acknowledged, as far as the statistics go
-	}
-	if !l.connack.SessionPresent {
-		for o := c.queue.head; o != nil; o = o.next {
-			if o.resend { // the broker has forgotten it: a new message, with a new id
-				c.table.Release(o.id)
-				wire.ClearDup(o.buf)
-				o.resend, o.id = false, 0
-			}
-		}
-		c.table.Reset()
-		c.queue.sortHead()
-		if c.opts.OfflineQueue.Behavior == FailAll {
-			c.applyPolicy(func(*operation) bool { return false })
-		}
-	}
-	c.resubscribe(l)
-	c.restoring = c.queue.n > 0
-}
-
-// sortHead puts operations that were taken back from a connection into the order of their
-// calls; they are all ahead of, and older than, the others.
-func (q *queue) sortHead() {
-	for o := q.head; o != nil && o.next != nil; {
-		next := o.next
-		if next.seq < o.seq {
-			at := o
-			for at.prev != nil && at.prev.seq > next.seq {
-				at = at.prev
-			}
-			q.remove(next)
-			q.insert(next, at)
-		} else {
-			o = next
-		}
-	}
-}
-
-// failAll ends every operation with cause, those included that wait for room. mu is held.
+// failAll ends every operation with cause, those included that wait for room, but not those that last. What was sent is in
+// the queue again by now. mu is held.
 func (c *Client) failAll(cause error) {
 	c.failures, c.failure = c.failures+1, cause
 	if c.room != nil {
 		close(c.room)
 		c.room = nil
 	}
-	for id, o, ok := c.table.First(); ok; id, o, ok = c.table.First() {
-		c.table.Release(id)
+	for _, o, ok := c.table.First(); ok; _, o, ok = c.table.First() {
+		c.releaseID(o)
 		c.complete(o, PublishResult{}, opError(o.kind.String(), o.topic(), cause))
 	}
-	for o := c.queue.head; o != nil; o = c.queue.head {
-		c.dequeue(o)
-		c.complete(o, PublishResult{}, opError(o.kind.String(), o.topic(), cause))
+	for o := c.queue.head; o != nil; {
+		next := o.next
+		if !c.lasts(o, cause) {
+			c.dequeue(o)
+			c.releaseID(o)
+			c.complete(o, PublishResult{}, opError(o.kind.String(), o.topic(), cause))
+		}
+		o = next
 	}
+	c.tellFailed(cause)
 }

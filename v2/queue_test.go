@@ -66,7 +66,7 @@ func drained(p *peer) (kinds []string) {
 	return kinds
 }
 
-// Table 1.3 of v2-surface, row by row, plus KeepAll. Upstream groups "offline": offline_operation_submission_fail_{all,
+// The table of queue policies, row by row, plus KeepAll. Cases of aws-c-mqtt's tests, group "offline": offline_operation_submission_fail_{all,
 // qos0,non_qos1} and _then_connect (what was kept is sent), and "operation queue": disconnect_fail_*,
 // reconnect_rejoin_session_*, reconnect_no_session_*, processing_nothing_{empty_queue,mqtt_connect} (while connecting
 // nothing but CONNECT is sent).
@@ -235,7 +235,7 @@ func TestMaxOperations(t *testing.T) {
 	}
 }
 
-// DropOldest ends the oldest with ErrDropped, oldest first, and keeps the order of the others. Fault 35.
+// DropOldest ends the oldest with ErrDropped, oldest first, and keeps the order of the others.
 func TestDropOldest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(o *awsiot.ClientOptions) {
@@ -400,7 +400,7 @@ func TestLimitOnConnection(t *testing.T) {
 }
 
 // DrainRate spaces what waited for a connection, and what is submitted meanwhile goes behind
-// it; once the queue is empty everything goes at once. Loss while draining: the rest keeps waiting. Fault 35.
+// it; once the queue is empty everything goes at once. Loss while draining: the rest keeps waiting.
 func TestDrainRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(o *awsiot.ClientOptions) {
@@ -506,8 +506,8 @@ func TestReturnQueuedErrors(t *testing.T) {
 	})
 }
 
-// One that was refused by this connection's limits fails alone when its turn comes. Upstream:
-// publish exceeds_maximum_packet_size (group "limits": publish_fail_packet_too_big), exceeds_maximum_qos, invalid_retain; fault 17.
+// One that was refused by this connection's limits fails alone when its turn comes. Cases of aws-c-mqtt's tests:
+// publish exceeds_maximum_packet_size (group "limits": publish_fail_packet_too_big), exceeds_maximum_qos, invalid_retain.
 func TestQueuedAgainstConnack(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

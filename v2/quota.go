@@ -6,6 +6,7 @@ import (
 
 	"github.com/portage-iot/awsiot/internal/topic"
 	"github.com/portage-iot/awsiot/v2/internal/bucket"
+	"github.com/portage-iot/awsiot/v2/internal/wire"
 )
 
 // quota holds publishes back to the rates of AWS IoT Core per connection
@@ -47,11 +48,11 @@ func (c *Client) allows(l *link, o *operation) bool {
 	}
 	if !q.armed {
 		q.armed = true
-		q.timer = time.AfterFunc(wait, func() {
+		q.timer = c.afterFunc(wait, func(c *Client) {
 			c.mu.Lock()
 			defer c.unlock()
 			q.armed = false
-			if c.link == l {
+			if l := c.link; l != nil && l.quota == q {
 				c.pump(l)
 			}
 		})
@@ -66,6 +67,31 @@ func (l *link) spend(now time.Duration, o *operation) {
 		l.quota.publishes.Take(now, n)
 		l.quota.bytes.Take(now, bytes)
 	}
+}
+
+// checkLimits refuses what waited for a connection, or comes from the store, and was not checked at its call because the
+// client was on the way to another broker then.
+func (o *operation) checkLimits() error {
+	if o.sub != nil {
+		field := "Subscriptions"
+		if o.kind == opUnsubscribe {
+			field = "TopicFilters"
+		}
+		return checkAWSFilters(field, o.sub.names())
+	}
+	p := PublishPacket{Topic: o.name}
+	if o.name == "" || o.size > topic.MaxAWSPayloadBytes { // the store does not know its topic, and the payload is to be looked at
+		var w wire.InPublish
+		wire.SetPublishID(o.buf, max(o.id, 1)) // none is malformed
+		if f, _, err := wire.Next(o.buf, 0); err != nil || wire.ParsePublish(f, &w) != nil {
+			return nil // cannot be: the packet is our own
+		}
+		p.Topic, p.Payload = string(w.Topic), w.Payload
+	}
+	if err := checkAWSPublish(&p); err != nil {
+		return err
+	}
+	return nil
 }
 
 // checkAWSPublish refuses what AWS IoT Core would answer by closing the connection.

@@ -85,7 +85,13 @@ func (r ReasonCode) String() string {
 // IsError reports whether the code says that the request failed (0x80 and above).
 func (r ReasonCode) IsError() bool { return r >= 0x80 }
 
-// heals reports whether trying again soon may help. The others wait MaxReconnectDelay:
+// keepsAway reports whether a client waits MaxReconnectDelay after a DISCONNECT with this code: coming back soon will
+// not help. A code that blames a packet is not among them: that is found out, see suspect.go.
+func (r ReasonCode) keepsAway() bool {
+	return r == ReasonBanned || r == ReasonUseAnotherServer || r == ReasonServerMoved
+}
+
+// heals reports whether trying again soon may help. After a CONNACK with one of the others a client waits MaxReconnectDelay:
 // a wrong credential or a refused client id is not put right by asking again at once.
 func (r ReasonCode) heals() bool {
 	switch {

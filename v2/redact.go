@@ -1,21 +1,32 @@
 package awsiot
 
 import (
-	"cmp"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"html"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/portage-iot/awsiot/internal/pempath"
+	"github.com/portage-iot/awsiot/v2/internal/wire"
 )
 
-// secrets are texts that no error may show, longest first. Servers and proxies quote what they were sent, and net/http
-// quotes the URL: what they say is cleaned before it becomes an error.
-type secrets []string
+// secrets are texts that no error may show. Servers and proxies quote what they were sent, as it was or changed: cut, escaped,
+// in base64, in other case; and net/http quotes the URL. What they say is cleaned before it becomes an error.
+type secrets struct {
+	whole  []string // hidden where they stand as a whole, as they are
+	pieces []string // hidden also in other case, and where a piece of them stands
+}
 
 // minSecret is the length from which a value is taken for a secret: shorter ones are in every text by chance.
 const minSecret = 6
+
+// minPiece is the length from which a piece of a secret is hidden. What is left visible of one is shorter.
+const minPiece = 12
 
 // hidden stands in the place of a secret.
 const hidden = "[hidden]"
@@ -23,64 +34,184 @@ const hidden = "[hidden]"
 // openParameters are query parameters of SigV4 without a secret in them; a server that complains of one should be heard.
 var openParameters = []string{"X-Amz-Algorithm", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders"}
 
-// newSecrets returns the values, and what they look like escaped.
-func newSecrets(values ...string) secrets {
-	var s secrets
-	for _, v := range values {
-		forms := []string{v, url.QueryEscape(v), url.PathEscape(v), html.EscapeString(v)}
-		if u, err := url.QueryUnescape(v); err == nil {
-			forms = append(forms, u, url.QueryEscape(u), url.PathEscape(u), html.EscapeString(u))
-		}
-		for _, f := range forms {
-			if len(f) >= minSecret {
-				s = append(s, f)
-			}
-		}
-	}
-	slices.SortFunc(s, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-	return slices.Compact(s)
-}
+// wholeParameter has parts that are no secret either, the region among them.
+const wholeParameter = "X-Amz-Credential"
 
 // requestSecrets returns the query of an upgrade request, its values, the headers that the program has set, and the userinfo.
 func requestSecrets(req *http.Request) secrets {
-	values := []string{req.URL.RawQuery}
+	s := secrets{whole: []string{req.URL.RawQuery}}
 	for part := range strings.SplitSeq(req.URL.RawQuery, "&") {
-		if key, value, ok := strings.Cut(part, "="); ok && !slices.Contains(openParameters, key) {
-			values = append(values, value)
-		} else if !ok {
-			values = append(values, key)
+		key, value, ok := strings.Cut(part, "=")
+		switch {
+		case !ok:
+			s.pieces = append(s.pieces, key)
+		case key == wholeParameter:
+			s.whole = append(s.whole, value)
+		case !slices.Contains(openParameters, key):
+			s.pieces = append(s.pieces, value)
 		}
 	}
 	for _, header := range req.Header {
 		for _, value := range header {
-			values = append(append(values, value), strings.Fields(value)...) // "Bearer xyz": xyz
+			s.whole = append(s.whole, value)
+			if _, credentials, ok := strings.Cut(value, " "); ok { // "Bearer xyz"
+				value = credentials
+			}
+			s.pieces = append(s.pieces, strings.Fields(value)...)
 		}
 	}
 	if password, ok := req.URL.User.Password(); ok {
-		values = append(values, req.URL.User.String(), password, basicAuth(req.URL.User))
+		s.pieces = append(s.pieces, req.URL.User.String(), password, basicAuth(req.URL.User))
 	}
-	return newSecrets(values...)
+	return s
 }
 
-// redact returns text without the secrets.
-func (s secrets) redact(text string) string {
-	for _, secret := range s {
-		text = strings.ReplaceAll(text, secret, hidden)
+// connectSecrets returns what CONNECT carries to prove who the client is.
+func (o *ClientOptions) connectSecrets() secrets {
+	s := secrets{pieces: []string{string(o.Password)}}
+	if _, query, ok := strings.Cut(o.Username, "?"); ok {
+		s.pieces = append(s.pieces, query)
 	}
-	return text
+	if a, ok := o.Auth.(CustomAuthorizer); ok {
+		s.pieces = append(s.pieces, a.Signature, a.TokenValue, string(a.Password))
+		if _, value, ok := strings.Cut(a.TokenValue, "="); ok {
+			s.pieces = append(s.pieces, value)
+		}
+	}
+	return s
 }
 
-// redactCut is redact for a text that was cut off, maybe within a secret.
-func (s secrets) redactCut(text string) string {
-	text = s.redact(text)
-	for _, secret := range s {
-		for n := min(len(secret)-1, len(text)); n >= minSecret; n-- {
-			if strings.HasSuffix(text, secret[:n]) {
-				return text[:len(text)-n] + hidden
+// and returns both.
+func (s secrets) and(t secrets) secrets {
+	return secrets{slices.Concat(s.whole, t.whole), slices.Concat(s.pieces, t.pieces)}
+}
+
+// forms returns what a value looks like when a server has escaped or encoded it, each of minSecret or more.
+func forms(value string) (list []string) {
+	add := func(v string) {
+		quoted, _ := json.Marshal(v)
+		text := strings.Trim(string(quoted), `"`)
+		for _, f := range []string{v, url.QueryEscape(v), url.QueryEscape(url.QueryEscape(v)), url.PathEscape(v), html.EscapeString(v),
+			text, strings.ReplaceAll(text, "/", `\/`), hex.EncodeToString([]byte(v))} {
+			if len(v) >= minSecret {
+				list = append(list, f)
+			}
+		}
+		for at := range 3 { // in base64 a text looks different at each of three places
+			for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+				f := enc.EncodeToString(append(make([]byte, at), v...))
+				from, to := []int{0, 2, 3}[at], len(f)-4 // what neighbours have no part in
+				if to-from >= minPiece {
+					list = append(list, f[from:to])
+				}
 			}
 		}
 	}
-	return text
+	add(value)
+	if u, err := url.QueryUnescape(value); err == nil && u != value {
+		add(u)
+	}
+	return list
+}
+
+// lower is strings.ToLower for ASCII alone: it keeps the places of what is in text.
+func lower(text string) string {
+	b := []byte(text)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// redact returns text without the secrets.
+func (s secrets) redact(text string) string { return s.hide(text, false) }
+
+// redactCut is redact for a text that was cut off, maybe within a secret.
+func (s secrets) redactCut(text string) string { return s.hide(text, true) }
+
+func (s secrets) hide(text string, cut bool) string {
+	if len(text) < minSecret {
+		return text
+	}
+	low := lower(text)
+	secret := make([]bool, len(text)) // the bytes that are to go
+	mark := func(from, to int) {
+		for i := from; i < to; i++ {
+			secret[i] = true
+		}
+	}
+	grams := map[string]bool{}
+	for i, value := range slices.Concat(s.whole, s.pieces) {
+		if len(value) < minSecret {
+			continue
+		}
+		in, piece := text, i >= len(s.whole)
+		if piece {
+			in = low
+		}
+		for _, f := range forms(value) {
+			if piece {
+				f = lower(f)
+			}
+			for at := 0; ; {
+				next := strings.Index(in[at:], f)
+				if next < 0 {
+					break
+				}
+				mark(at+next, at+next+len(f))
+				at += next + 1
+			}
+			for n := min(len(f)-1, len(in)); cut && n >= minSecret; n-- {
+				if strings.HasSuffix(in, f[:n]) {
+					mark(len(in)-n, len(in))
+					break
+				}
+			}
+			for k := 0; piece && k+minPiece <= len(f); k++ {
+				grams[f[k:k+minPiece]] = true
+			}
+		}
+	}
+	for at := 0; len(grams) > 0 && at+minPiece <= len(low); at++ {
+		if grams[low[at:at+minPiece]] {
+			mark(at, at+minPiece)
+		}
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if !secret[i] {
+			b.WriteByte(text[i])
+		} else if i == 0 || !secret[i-1] {
+			b.WriteString(hidden)
+		}
+	}
+	return b.String()
+}
+
+// clear takes the secrets out of what a broker says in a packet.
+func (s secrets) clear(reason *string, user []wire.UserProperty) {
+	*reason = s.redact(*reason)
+	for i, p := range user {
+		user[i] = wire.UserProperty{Name: s.redact(p.Name), Value: s.redact(p.Value)}
+	}
+}
+
+// clearPacket is clear for every packet but PUBACK.
+func (s secrets) clearPacket(packet any) {
+	switch p := packet.(type) {
+	case *wire.Connack:
+		s.clear(&p.Reason, p.User)
+		p.ServerReference = s.redact(p.ServerReference)
+	case *wire.Suback:
+		s.clear(&p.Reason, p.User)
+	case *wire.Unsuback:
+		s.clear(&p.Reason, p.User)
+	case *wire.Disconnect:
+		s.clear(&p.Reason, p.User)
+		p.ServerReference = s.redact(p.ServerReference)
+	}
 }
 
 // clean returns err without what net/http says of the URL, and without the secrets: the first error of the chain that
@@ -131,8 +262,8 @@ func shownEndpoint(s string) string {
 	} else if i := strings.IndexAny(s, "?#"); i >= 0 {
 		shown = s[:i]
 	}
-	if i := strings.Index(shown, pemBegin); i >= 0 {
-		shown = shown[:i]
+	if pempath.Is(shown) {
+		shown = ""
 	}
 	if len(shown) > most {
 		shown = shown[:most]
@@ -141,12 +272,4 @@ func shownEndpoint(s string) string {
 		shown += "..."
 	}
 	return shown
-}
-
-// pemBegin begins what is in a PEM file.
-const pemBegin = "-----BEGIN"
-
-// isPEM reports whether a path is the text of a file instead.
-func isPEM(path string) bool {
-	return strings.Contains(path, pemBegin) || strings.ContainsAny(path, "\r\n")
 }

@@ -57,7 +57,7 @@ func failing(t *testing.T, o awsiot.ClientOptions) (string, error) {
 	var logged bytes.Buffer
 	o.Logger = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: awsiot.LevelTrace}))
 	c := awsiot.NewClient(o)
-	err := c.StartAndWait(within(10 * time.Second))
+	err := c.StartAndWait(within(time.Minute))
 	_ = c.Close()
 	<-c.Done()
 	if err == nil {

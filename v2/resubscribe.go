@@ -9,42 +9,91 @@ import (
 // into the queue: at its head, or, with ResubscribeAlways, behind the publishes that
 // were in flight, as the v1 SDK did. mu is held.
 func (c *Client) resubscribe(l *link) {
-	r := c.opts.Resubscribe
-	if r.When == ResubscribeNever {
-		return
-	}
+	r := l.opts.Resubscribe
 	var records []*subscription
-	for _, s := range c.subs {
+	for _, s := range c.subs.All() {
 		s.missing = s.missing || !l.connack.SessionPresent
-		if s.op == nil && (s.missing || r.When == ResubscribeAlways) {
+		if !l.connack.SessionPresent {
+			s.lost()
+		} else if !s.missing && s.op == nil {
+			s.tell(AttachmentEstablished, nil)
+		}
+		again := s.missing && (r.When != ResubscribeNever || len(s.users) > 0) || r.When == ResubscribeAlways
+		if s.op == nil && again {
 			records = append(records, s)
 		}
 	}
-	slices.SortFunc(records, func(a, b *subscription) int { return cmp.Compare(a.seq, b.seq) })
-	at := c.queue.head
-	for r.When == ResubscribeAlways && at != nil && at.tried {
-		at = at.next
-	}
-	for len(records) > 0 {
-		s := &subscribeOp{auto: true, identifier: records[0].identifier}
-		n := 0
-		for n < len(records) && n < r.BatchSize && sameIdentifier(records[n].identifier, s.identifier) {
-			s.subs = append(s.subs, records[n].Subscription)
-			if n > 0 && s.size() > int(l.settings.MaximumPacketSizeToServer) {
-				s.subs = s.subs[:n]
-				break
+	slices.SortFunc(records, func(a, b *subscription) int {
+		if a.suspected() != b.suspected() {
+			if a.suspected() {
+				return -1
 			}
-			n++
+			return 1
 		}
-		s.records = records[:n:n]
-		o := &operation{kind: opSubscribe, sub: s, size: s.size()}
-		for _, rec := range s.records {
-			rec.op = o
+		return cmp.Compare(a.seq, b.seq)
+	})
+	first, at := c.resubscribeAt()
+	for len(records) > 0 {
+		o := c.batchSubscribe(l, records)
+		if o.suspected() {
+			c.queue.insert(o, first)
+		} else {
+			c.queue.insert(o, at)
 		}
-		c.accept(o)
-		c.queue.insert(o, at)
-		records = records[n:]
+		records = records[len(o.sub.records):]
 	}
+}
+
+// resubscribeAt returns ahead of which operations the client subscribes again by itself: with what is suspected, and
+// with the rest. mu is held.
+func (c *Client) resubscribeAt() (suspects, rest *operation) {
+	suspects, rest = c.queue.head, c.queue.head
+	for rest != nil && rest.suspected() {
+		rest = rest.next
+	}
+	if c.options().Resubscribe.When == ResubscribeAlways {
+		suspects = rest
+		for rest != nil && rest.tried {
+			rest = rest.next
+		}
+	}
+	return suspects, rest
+}
+
+// batchSubscribe makes the SUBSCRIBE for the first of records, and for as many of those behind it as go with that. mu is held.
+func (c *Client) batchSubscribe(l *link, records []*subscription) *operation {
+	r := records[0]
+	s := &subscribeOp{auto: true, identifier: r.identifier}
+	limit := c.options().Resubscribe.BatchSize
+	if r.batch > 0 {
+		limit = min(limit, r.batch)
+	}
+	n := 0
+	for n < len(records) && n < limit && r.goesWith(records[n]) {
+		s.subs = append(s.subs, records[n].wanted())
+		if n > 0 && s.size() > int(l.settings.MaximumPacketSizeToServer) {
+			s.subs = s.subs[:n]
+			break
+		}
+		n++
+	}
+	s.records = records[:n:n]
+	o := &operation{kind: opSubscribe, sub: s, size: s.size(), suspicion: r.suspicion}
+	if n > 1 {
+		o.row = 0 // it was counted for another packet
+	}
+	for i, r := range s.records {
+		r.op, r.asked = o, s.subs[i].QoS
+	}
+	if c.accept(o); o.suspected() {
+		c.suspects++
+	}
+	return o
+}
+
+// goesWith reports whether the client may subscribe again to both in one packet.
+func (r *subscription) goesWith(q *subscription) bool {
+	return sameIdentifier(r.identifier, q.identifier) && r.suspected() == q.suspected() && r.batch == q.batch
 }
 
 func sameIdentifier(a, b *uint32) bool {
@@ -63,24 +112,35 @@ func (c *Client) overtaken(o *operation) {
 		return
 	}
 	for i, name := range s.names() {
-		now := c.subs[name]
+		now := c.subs.Get(name)
 		over := false
 		switch {
 		case s.filters != nil:
-			over = now != nil && now.op == nil // subscribed anew, and acknowledged
+			over = now != nil && (now.op == nil || len(now.users) > 0) // subscribed anew, and acknowledged, or to be sent first
 		case now == nil:
 			over = !c.willUnsubscribe(name, o) // unsubscribed, and acknowledged
 		default:
 			over = now.op == nil // subscribed with other options, or unsubscribed and subscribed
 		}
 		if over {
-			if s.settled == nil {
-				s.settled = make([]bool, len(s.names()))
-			}
-			s.settled[i] = true
+			s.settle(i)
 		}
 	}
-	if s.unsettled() > 0 {
+	c.endSettled(o)
+}
+
+// settle marks filter i as decided by a later call.
+func (s *subscribeOp) settle(i int) {
+	if s.settled == nil {
+		s.settled = make([]bool, len(s.names()))
+	}
+	s.settled[i] = true
+}
+
+// endSettled ends o, which is in the queue, if no filter is left to send. mu is held.
+func (c *Client) endSettled(o *operation) {
+	s := o.sub
+	if s.settled == nil || s.unsettled() > 0 {
 		return
 	}
 	codes, _ := o.verdict(nil, "", nil)

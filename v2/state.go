@@ -53,3 +53,35 @@ func (c *Client) note(level slog.Level, msg string, attrs ...slog.Attr) {
 		c.batch = append(c.batch, item{fn: func() { c.log.LogAttrs(context.Background(), level, msg, attrs...) }})
 	}
 }
+
+// flood is one kind of record that a broker can cause any number of times.
+type flood struct {
+	waiting int // records in the event lane
+	more    int // that were left out, since so many wait
+}
+
+// maxFlood is how many records of one kind wait for a slow Logger or a callback ahead of them; of further ones only the
+// number is told, with the next that is logged.
+const maxFlood = 64
+
+// noteOften is note for what a broker can cause any number of times. mu is held.
+func (c *Client) noteOften(f *flood, level slog.Level, msg string, attrs ...slog.Attr) {
+	if f.waiting >= maxFlood {
+		f.more++
+		return
+	}
+	if !c.log.Enabled(context.Background(), level) {
+		return
+	}
+	f.waiting++
+	c.batch = append(c.batch, item{fn: func() {
+		c.mu.Lock()
+		more := f.more
+		f.waiting, f.more = f.waiting-1, 0
+		c.mu.Unlock()
+		if more > 0 {
+			attrs = append(attrs, slog.Int("and_more", more))
+		}
+		c.log.LogAttrs(context.Background(), level, msg, attrs...)
+	}})
+}

@@ -6,7 +6,7 @@ import (
 )
 
 // TestTransitions walks the table, every state with every trigger, against a second writing of
-// v2-surface 1.4: what is not in this list must not exist, and must leave the state alone.
+// What is not in this list must not exist, and must leave the state alone.
 func TestTransitions(t *testing.T) {
 	legal := map[string]string{
 		"StateStopped start":       "StateConnecting",

@@ -130,7 +130,7 @@ func TestRandomLife(t *testing.T) {
 	}
 }
 
-// checkPairing checks the rule of v2-surface 1.10: each attempt is followed by exactly one
+// checkPairing checks the rule of the events: each attempt is followed by exactly one
 // success or failure, each success by exactly one disconnection; stopped comes only between them.
 func checkPairing(t testing.TB, events []string) {
 	t.Helper()

@@ -10,6 +10,8 @@ type OperationStatistics struct {
 	UnackedOperationSize     uint64
 	InboundDropped           uint64 // QoS 0 messages dropped by Inbound since the client was made
 	Reconnects               uint64 // connections after the first one of each Start
+	CallbackPanics           uint64 // panics in callbacks, recovered and logged, since the client was made
+	Attempts                 uint64 // to connect, since the client was made: the number of the last one, see AttemptingConnect
 }
 
 // Stats returns the counters as they are now.

@@ -54,7 +54,7 @@ const stampSize = 8
 // 0: none. mu is not held.
 func (c *Client) keep(p *PublishPacket) (rec uint64, err error) {
 	j := c.journal.Load()
-	if j == nil || p.QoS == AtMostOnce && (c.opts.OfflineQueue.Behavior != KeepAll || c.State() == StateConnected) {
+	if j == nil || p.QoS == AtMostOnce && (c.options().OfflineQueue.Behavior != KeepAll || c.State() == StateConnected) {
 		return 0, nil
 	}
 	id, err := j.Append(record(wire.AppendPublish(nil, p.Topic, byte(p.QoS), p.Retain, false, 0, p.properties(), p.Payload)))
@@ -90,10 +90,10 @@ func (c *Client) removeRecords(ids []uint64) {
 
 // openStore opens the store for a Start, and puts what it holds at the head of the queue.
 func (c *Client) openStore() error {
-	if c.opts.Store == nil {
+	if c.options().Store == nil {
 		return nil
 	}
-	j, records, err := c.opts.Store.open()
+	j, records, err := c.options().Store.open()
 	if err != nil {
 		var ve *ValidationError
 		if errors.As(err, &ve) {
@@ -108,7 +108,8 @@ func (c *Client) openStore() error {
 		}
 		c.log.Warn("the store was damaged", slog.String("loss", loss.String()))
 	}
-	if err := c.keepQueued(j); err != nil {
+	mine, err := c.keepQueued(j, records)
+	if err != nil {
 		return errors.Join(opError("store", "", err), j.Close())
 	}
 	c.journal.Store(j)
@@ -116,6 +117,9 @@ func (c *Client) openStore() error {
 	defer c.unlock()
 	front := c.queue.head
 	for _, r := range records {
+		if mine[r.ID] {
+			continue
+		}
 		o, ok := c.restore(r)
 		if !ok {
 			c.note(slog.LevelError, "the store holds a record that is no publish; it is left out", slog.Uint64("record", r.ID))
@@ -157,40 +161,61 @@ func (c *Client) aged(r journal.Record) time.Duration {
 	return max(0, time.Since(time.UnixMilli(int64(binary.LittleEndian.Uint64(r.Data)))))
 }
 
-// keepQueued puts the publishes that were made before Start into the store.
-func (c *Client) keepQueued(j *journal.Journal) error {
-	type queued struct {
-		o   *operation
-		seq uint64
-	}
-	var ops []queued
-	var packets [][]byte
-	c.mu.Lock()
-	for o := c.queue.head; o != nil; o = o.next {
-		if o.sub == nil {
-			ops = append(ops, queued{o, o.seq})
-			packets = append(packets, record(o.buf))
-		}
-	}
-	c.mu.Unlock()
+// keepQueued puts the publishes that were made before Start into the store, unless they are among its records: a publish
+// that a Stop has overtaken between the store and the queue. It returns the numbers of these records.
+func (c *Client) keepQueued(j *journal.Journal, records []journal.Record) (mine map[uint64]bool, err error) {
+	ops, packets, mine := c.unkept(records)
 	if len(ops) == 0 {
-		return nil
+		return mine, nil
 	}
 	first, err := j.AppendBatch(packets...)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	c.recorded(ops, first)
+	return mine, nil
+}
+
+// unkeptOp is a queued publish that the store lacks. Operations are used again, so seq tells whether it is still that one.
+type unkeptOp struct {
+	o   *operation
+	seq uint64
+}
+
+// unkept returns the queued publishes that the store lacks, with what it is to hold of them, and the numbers of the
+// records that it has of others. mu is not held.
+func (c *Client) unkept(records []journal.Record) (ops []unkeptOp, packets [][]byte, mine map[uint64]bool) {
+	kept := make(map[uint64]bool, len(records))
+	for _, r := range records {
+		kept[r.ID] = true
+	}
+	mine = map[uint64]bool{}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for o := c.queue.head; o != nil; o = o.next {
+		if o.rec != 0 && kept[o.rec] {
+			mine[o.rec] = true
+		} else if o.sub == nil {
+			ops = append(ops, unkeptOp{o, o.seq})
+			packets = append(packets, record(o.buf))
+		}
+	}
+	return ops, packets, mine
+}
+
+// recorded gives ops the numbers of their records, from first on. One that was cancelled while they were written has
+// none: its record goes again. mu is not held.
+func (c *Client) recorded(ops []unkeptOp, first uint64) {
 	c.mu.Lock()
 	defer c.unlock()
 	for i, q := range ops {
 		id := first + uint64(i)
 		if q.o.phase == phaseQueued && q.o.seq == q.seq {
 			q.o.rec = id
-		} else { // cancelled meanwhile
+		} else {
 			c.forgotten = append(c.forgotten, id)
 		}
 	}
-	return nil
 }
 
 // closeStore releases the store; mu is not held.

@@ -18,7 +18,7 @@ func storeWorld(t *testing.T, dir string) *world {
 	return newWorld(t, func(o *awsiot.ClientOptions) { o.Store = awsiot.NewFileStore(dir) })
 }
 
-// Fault 33/34: what was queued or unacknowledged when the client ended is sent by the next one, in order.
+// What was queued or unacknowledged when the client ended is sent by the next one, in order.
 func TestStoreSurvives(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestStoreSurvives(t *testing.T) {
 	}
 }
 
-// Fault 33: a directory in use, one that is a file, and none.
+// A directory in use, one that is a file, and none.
 func TestStoreCannotBeOpened(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")

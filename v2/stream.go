@@ -9,14 +9,24 @@ import (
 // p's filters, and unsubscribes when the loop ends. The handlers in p must be nil. It
 // yields one error, and ends, when subscribing fails, when ctx ends (its cause) and when the client is closed
 // (ErrClosed). A QoS 1 message is acknowledged when the loop asks for the next one. While the
-// loop works on a message no other handler runs: it takes its turn in the message lane.
+// loop works on a message no other handler runs: it takes its turn in the message lane, and its body is a callback, in which
+// every call is legal, as in others.
 func (c *Client) Messages(ctx context.Context, p *SubscribePacket) iter.Seq2[*Message, error] {
 	return func(yield func(*Message, error) bool) {
+		if err := p.validate(); err != nil {
+			yield(nil, err)
+			return
+		}
+		if ctx == nil {
+			yield(nil, errNoContext)
+			return
+		}
 		q := *p
 		q.Subscriptions = append([]Subscription(nil), p.Subscriptions...)
 		messages := make(chan *Message)
 		next := make(chan struct{})
 		over := make(chan struct{})
+		ended, loop := c.messages.ending(), goid(make([]byte, 64))
 		defer close(over)
 		for i := range q.Subscriptions {
 			if q.Subscriptions[i].Handler != nil {
@@ -32,12 +42,14 @@ func (c *Client) Messages(ctx context.Context, p *SubscribePacket) iter.Seq2[*Me
 				select {
 				case <-next: // the loop is done with it
 				case <-over:
+				case <-ended: // Close, perhaps by the loop itself, waits for this handler
+					_, _ = m.HoldAck() // the loop is not done with it
 				}
 			}
 		}
 		f, o := c.subscribe(ctx, &q)
 		defer c.UnsubscribeAsync(&UnsubscribePacket{TopicFilters: filterNames(p.Subscriptions)})
-		subscribed := f.Done()
+		subscribed, closing := f.Done(), c.untilClose()
 		for {
 			select {
 			case <-subscribed:
@@ -47,17 +59,20 @@ func (c *Client) Messages(ctx context.Context, p *SubscribePacket) iter.Seq2[*Me
 				}
 				subscribed = nil
 			case m := <-messages:
-				if !yield(m, nil) {
+				if !c.messages.lend(loop, func() bool { return yield(m, nil) }) {
 					return
 				}
-				next <- struct{}{}
+				select {
+				case next <- struct{}{}:
+				case <-ended:
+				}
 			case <-ctx.Done():
 				if o != nil {
-					_ = c.abandonSubscribe(o, context.Cause(ctx))
+					_ = c.abandonSubscribe(o, ctx)
 				}
 				yield(nil, opError("messages", "", context.Cause(ctx)))
 				return
-			case <-c.closing:
+			case <-closing:
 				yield(nil, opError("messages", "", ErrClosed))
 				return
 			}

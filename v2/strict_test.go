@@ -13,7 +13,7 @@ import (
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
-// Faults 16, 17, 20, 21, 26: what a broker must not send ends the connection with the right
+// What a broker must not send ends the connection with the right
 // DISCONNECT, an event that says so, and a new attempt. Nothing is delivered.
 func TestBrokerBreaksProtocol(t *testing.T) {
 	qos2 := publish("t", "x", 1)
@@ -88,7 +88,7 @@ func TestBrokerBreaksProtocol(t *testing.T) {
 }
 
 // The maximum packet size that CONNECT announced is a bound for every packet, and none is
-// buffered beyond it: six bytes do not cost 256 MiB (trap 5).
+// buffered beyond it: six bytes do not cost 256 MiB.
 func TestMaximumPacketSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(o *awsiot.ClientOptions) { o.MaximumPacketSize = 100 })
@@ -126,7 +126,7 @@ func TestMaximumPacketSize(t *testing.T) {
 	})
 }
 
-// Fault 20: more unacknowledged messages than ReceiveMaximum.
+// More unacknowledged messages than ReceiveMaximum.
 func TestReceiveMaximumExceeded(t *testing.T) {
 	for _, n := range []uint16{3, 4} {
 		synctest.Test(t, func(t *testing.T) {
@@ -177,8 +177,7 @@ func TestBadHandshake(t *testing.T) {
 				_ = w.client.Start()
 				p := w.raw()
 				p.next()
-				go func() { p.reply(b); _ = p.conn.Close() }()
-				f, err := awaitFailure(w.client)
+				f, err := awaitFailure(w.client, func() { p.reply(b); _ = p.conn.Close() })
 				var ce *awsiot.ConnectError
 				if !errors.As(err, &ce) {
 					t.Errorf("%v", err)
@@ -192,7 +191,7 @@ func TestBadHandshake(t *testing.T) {
 	}
 }
 
-// Every fragment size (v2-surface 7, codec): the client reads packets however they arrive.
+// Every fragment size: the client reads packets however they arrive.
 func TestFragments(t *testing.T) {
 	for _, size := range []int{1, 2, 3, 5, 7, 11, 64, 1000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -226,4 +225,21 @@ func TestFragments(t *testing.T) {
 			})
 		})
 	}
+}
+
+// awaitFailure waits for the next failed attempt, which cause brings about, if it is not under way already.
+func awaitFailure(c *awsiot.Client, cause func()) (*awsiot.ConnectionFailure, error) {
+	got := make(chan *awsiot.ConnectionFailure, 1)
+	remove := c.Observe(awsiot.Observer{OnConnectionFailure: func(f *awsiot.ConnectionFailure) {
+		select {
+		case got <- f:
+		default:
+		}
+	}})
+	defer remove()
+	if cause != nil { // not before somebody listens, or the failure that is seen is that of the next attempt
+		go cause()
+	}
+	f := <-got
+	return f, f.Err
 }

@@ -14,13 +14,20 @@ import (
 
 // subscription is a filter that the client has subscribed to: there is one per filter.
 type subscription struct {
-	Subscription
-	identifier *uint32
-	route      *router.Route[MessageHandler]
-	seq        uint64     // grows with every registration: the order of subscribing again
-	op         *operation // the SUBSCRIBE that is pending for it
-	sent       bool       // a SUBSCRIBE for it was sent
-	missing    bool       // the broker has not acknowledged it in this session
+	Subscription               // of the program's own Subscribe; else the filter alone
+	own          bool          // the program has subscribed to it
+	users        []*Attachment // the others
+	asked        QoS           // of the last SUBSCRIBE
+	identifier   *uint32
+	route        *router.Route[MessageHandler] // nil without own
+	seq          uint64                        // grows with every registration: the order of subscribing again
+	op           *operation                    // the SUBSCRIBE that is pending for it
+	sent         bool                          // a SUBSCRIBE for it was sent
+	left         bool                          // the broker may know it, though not by this: an UNSUBSCRIBE was due, and was not sent
+	missing      bool                          // the broker has not acknowledged it in this session
+
+	suspicion     // with which the client subscribes again
+	batch     int // the most filters of a SUBSCRIBE that the client makes for it; 0: Resubscribe.BatchSize
 }
 
 // subscribeOp is what a subscribe or unsubscribe operation adds to operation.
@@ -29,7 +36,9 @@ type subscribeOp struct {
 	filters    []string       // of an unsubscribe
 	identifier *uint32
 	user       []wire.UserProperty
-	auto       bool // made by resubscribe
+	auto       bool // made by the client itself: by resubscribe, or for an Attachment
+	quiet      bool // with auto: its end is no event
+	unused     bool // of an unsubscribe: the last user of the filters has gone, and nobody waits for it
 	records    []*subscription
 	settled    []bool // of the filters: a later call has decided, see overtaken; nil: none
 	suback     *SubackPacket
@@ -118,7 +127,7 @@ func (s *subscribeOp) check(n *NegotiatedSettings) error {
 // joined; a refused filter loses its route. When ctx ends first, see Publish. Without a connection it follows OfflineQueue.
 func (c *Client) Subscribe(ctx context.Context, p *SubscribePacket) (*SubackPacket, error) {
 	f, o := c.subscribe(ctx, p)
-	if o != nil && f.Queued() && c.opts.OfflineQueue.ReturnQueued {
+	if o != nil && f.Queued() && c.options().OfflineQueue.ReturnQueued {
 		return &SubackPacket{Queued: true}, nil
 	}
 	return await(ctx, c, f, o)
@@ -132,24 +141,26 @@ func (c *Client) SubscribeAsync(p *SubscribePacket) *Future[*SubackPacket] {
 
 // await waits for the future of a subscribe or unsubscribe.
 func await[T any](ctx context.Context, c *Client, f *Future[T], o *operation) (T, error) {
+	if o == nil { // it has ended
+		return f.Result()
+	}
 	select {
 	case <-f.Done():
 	case <-ctx.Done():
-		if o != nil {
-			if err := c.abandonSubscribe(o, context.Cause(ctx)); err != nil {
-				var zero T
-				return zero, err
-			}
-			<-f.Done()
+		if err := c.abandonSubscribe(o, ctx); err != nil {
+			var zero T
+			return zero, err
 		}
+		<-f.Done()
 	}
 	return f.Result()
 }
 
-// abandonSubscribe ends the wait for o: a queued one ends with cause, and nil is returned.
-func (c *Client) abandonSubscribe(o *operation, cause error) error {
+// abandonSubscribe ends the wait for o with ctx: a queued one ends with its cause, and nil is returned.
+func (c *Client) abandonSubscribe(o *operation, ctx context.Context) error {
 	c.mu.Lock()
 	defer c.unlock()
+	cause := c.waitEnded(ctx, o.seq)
 	switch {
 	case o.phase == phaseDone:
 		return nil
@@ -165,7 +176,10 @@ func (c *Client) abandonSubscribe(o *operation, cause error) error {
 func (c *Client) subscribe(ctx context.Context, p *SubscribePacket) (*Future[*SubackPacket], *operation) {
 	f := &Future[*SubackPacket]{lane: c.events}
 	err := p.validate()
-	if err == nil && c.aws {
+	if err == nil && ctx == nil {
+		err = errNoContext
+	}
+	if err == nil && c.limits.Load() {
 		err = checkAWSFilters("Subscriptions", filterNames(p.Subscriptions))
 	}
 	if err != nil {
@@ -174,15 +188,20 @@ func (c *Client) subscribe(ctx context.Context, p *SubscribePacket) (*Future[*Su
 	}
 	s := &subscribeOp{subs: slices.Clone(p.Subscriptions), identifier: clonePtr(p.SubscriptionIdentifier),
 		user: toWireProperties(p.UserProperties), subscribed: f}
-	o := &operation{kind: opSubscribe, sub: s, size: s.size()}
+	o := &operation{kind: opSubscribe, sub: s, size: s.size(), lasting: p.Lasting}
 	c.mu.Lock()
+	for i, sub := range s.subs {
+		if r := c.subs.Get(sub.TopicFilter); r != nil && len(r.users) > 0 { // they have a say too
+			s.subs[i].QoS, s.subs[i].NoLocal = max(sub.QoS, r.wanted().QoS), false
+		}
+	}
 	offline, err := c.place(ctx, o)
 	if err != nil {
 		c.unlock()
 		f.complete(nil, wrapOp("subscribe", s.topic(), err))
 		return f, nil
 	}
-	if offline {
+	if f.seq = o.seq; offline {
 		f.setQueued()
 	}
 	for _, sub := range s.subs {
@@ -202,32 +221,45 @@ func filterNames(subs []Subscription) []string {
 
 // record makes or replaces the subscription of a filter. mu is held, so nothing is sent or received meanwhile.
 func (c *Client) record(sub Subscription, o *operation) *subscription {
-	r := c.subs[sub.TopicFilter]
-	if r == nil {
-		if c.subs == nil {
-			c.subs = make(map[string]*subscription)
-		}
-		c.seq++ // the filters of one SUBSCRIBE have an order, too
-		r = &subscription{seq: c.seq, route: c.router.Add(sub.TopicFilter, sub.Handler)}
-		c.subs[sub.TopicFilter] = r
-		if c.aws && len(c.subs) == topic.MaxAWSSubscriptions+1 {
-			c.note(slog.LevelWarn, "more subscriptions than AWS IoT Core allows on a connection by default", slog.Int("limit", topic.MaxAWSSubscriptions))
-		}
-	} else {
+	r := c.subscriptionOf(sub.TopicFilter)
+	if r.own {
 		c.router.Replace(r.route, sub.Handler)
+	} else {
+		r.own, r.route = true, c.router.Add(sub.TopicFilter, sub.Handler)
 	}
-	r.Subscription, r.identifier, r.op, r.missing = sub, o.sub.identifier, o, true
+	r.Subscription, r.identifier, r.op, r.missing, r.asked = sub, o.sub.identifier, o, true, sub.QoS
+	r.suspicion, r.batch = suspicion{}, 0 // of another packet
 	if o.phase == phaseSent {
 		r.sent = true
 	}
 	return r
 }
 
-// drop removes a subscription and its route. mu is held.
+// subscriptionOf returns the record of a filter, a new one if need be. mu is held.
+func (c *Client) subscriptionOf(filter string) *subscription {
+	r := c.subs.Get(filter)
+	if r == nil {
+		c.seq++ // the filters of one SUBSCRIBE have an order, too
+		r = &subscription{Subscription: Subscription{TopicFilter: filter}, seq: c.seq, missing: true, left: c.unused[filter]}
+		delete(c.unused, filter)
+		c.subs.Put(filter, r)
+		if c.limits.Load() && c.subs.Len() == topic.MaxAWSSubscriptions+1 {
+			c.note(slog.LevelWarn, "more subscriptions than AWS IoT Core allows on a connection by default", slog.Int("limit", topic.MaxAWSSubscriptions))
+		}
+	}
+	return r
+}
+
+// drop removes the program's own use of a filter and its route, and the subscription unless others use it. mu is held.
 func (c *Client) drop(r *subscription) {
-	if c.subs[r.TopicFilter] == r {
-		delete(c.subs, r.TopicFilter)
-		c.router.Remove(r.route)
+	if c.subs.Get(r.TopicFilter) != r {
+		return
+	}
+	c.router.Remove(r.route)
+	r.own, r.route = false, nil
+	r.Subscription, r.identifier = Subscription{TopicFilter: r.TopicFilter}, nil
+	if !r.used() {
+		c.subs.Delete(r.TopicFilter)
 	}
 }
 
@@ -239,16 +271,30 @@ func (c *Client) endSubscribe(o *operation, err error) {
 			continue // a later SUBSCRIBE has taken the filter over
 		}
 		r.op = nil
-		refused := s.suback != nil && s.suback.Codes[i].IsError()
-		r.missing = r.missing && s.suback == nil
-		if refused || s.suback == nil && !r.sent {
+		var code *ReasonCode
+		if s.suback != nil {
+			code = &s.suback.Codes[i]
+			r.suspicion = suspicion{} // but no larger batch again: that may have been the reason
+		}
+		r.missing = r.missing && (code == nil || code.IsError())
+		if code != nil && code.IsError() || code == nil && !r.sent || o.standing == standingConvicted {
 			c.drop(r)
 		}
+		c.answered(r, o, code, err)
 	}
 	switch {
+	case s.unused:
+		for _, filter := range s.filters {
+			if s.unsuback == nil && c.subs.Get(filter) == nil {
+				c.leaveBehind(filter)
+			}
+		}
 	case s.removed != nil:
 		endFuture(c, s.removed, s.unsuback, err)
 	case s.auto:
+		if s.quiet {
+			break
+		}
 		if err != nil {
 			c.note(slog.LevelWarn, "resubscribing failed", slog.Any("error", err))
 		}
@@ -315,5 +361,5 @@ func (o *operation) verdict(bytes []byte, reason string, user []UserProperty) (c
 // noteLateAck logs an acknowledgement that nothing waits for: a doubled one, or one for a
 // connection that is gone. mu is held.
 func (c *Client) noteLateAck(packet string, id uint16) {
-	c.note(slog.LevelDebug, "acknowledgement that nothing waits for", slog.String("packet", packet), slog.Int("packet_id", int(id)))
+	c.noteOften(&c.floods.lateAcks, slog.LevelDebug, "acknowledgement that nothing waits for", slog.String("packet", packet), slog.Int("packet_id", int(id)))
 }

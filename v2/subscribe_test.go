@@ -38,7 +38,7 @@ func subscribeAll(t *testing.T, w *world, p *peer, fs ...string) {
 	<-done
 }
 
-// The v1 behaviour that the C runtime dropped (v2-surface 5.3, faults 6, 7 and 27): subscriptions
+// The v1 behaviour that the C runtime dropped: subscriptions
 // are made again in batches of 8, in the order of their first registration, with an event each.
 func TestResubscribeWhen(t *testing.T) {
 	twenty := names(20)
@@ -132,7 +132,7 @@ func TestResubscribeKeepsOrderWithinPacket(t *testing.T) {
 	})
 }
 
-// Fault 26: a filter that is refused when subscribed again loses its route, and the event says so.
+// A filter that is refused when subscribed again loses its route, and the event says so.
 func TestResubscribeRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -269,7 +269,7 @@ func TestSubscribeAgainReplaces(t *testing.T) {
 }
 
 // Routes and filters survive Stop and Start, and are subscribed again by Resubscribe's rule;
-// operations that were pending ended with ErrStopped (issue 3, item 1).
+// operations that were pending ended with ErrStopped.
 func TestSubscriptionsSurviveStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -319,7 +319,7 @@ func TestSubscribeNeverSent(t *testing.T) {
 	})
 }
 
-// Upstream: subscribe vs connection, and of the group "limits" subscribe_fail_packet_too_big; what the broker said it does
+// Cases of aws-c-mqtt's tests: subscribe vs connection, and of the group "limits" subscribe_fail_packet_too_big; what the broker said it does
 // not have or take is refused here, and the connection stays.
 func TestSubscribeAgainstConnack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

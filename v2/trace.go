@@ -43,7 +43,7 @@ type OperationInfo struct {
 
 // traceDone reports the end of o. mu is held.
 func (c *Client) traceDone(o *operation, code ReasonCode, err error) {
-	t := c.opts.Trace
+	t := c.trace
 	if t == nil || t.OperationDone == nil {
 		return
 	}

@@ -24,9 +24,9 @@ var errCAEmpty = errors.New("no PEM certificate in it")
 
 // route returns how the next attempt reaches the broker, and its TLS configuration; nil: no TLS.
 // Files are read here, and what is wrong with them is reported together.
-func (o *ClientOptions) route(ctx context.Context) (route, *tls.Config, error) {
+func (o *ClientOptions) route(ctx context.Context, c *calls) (route, *tls.Config, error) {
 	var ps problems
-	r, err := o.Auth.route(ctx)
+	r, err := o.Auth.route(ctx, c)
 	if err != nil {
 		ps.because("Auth", err)
 	} else if r.plain {
@@ -87,33 +87,41 @@ func (o *ClientOptions) tlsConfig(r route, roots *x509.CertPool) *tls.Config {
 // Dial makes the authenticated transport of the options, without MQTT on it: DNS, TCP and TLS
 // within ConnectTimeout and ctx. The caller closes it.
 func (o ClientOptions) Dial(ctx context.Context) (net.Conn, error) {
+	if ctx == nil {
+		return nil, errNoContext
+	}
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
 	o = o.withDefaults()
-	return o.dial(ctx)
+	return o.dial(ctx, newCalls(nil, func(what string, p any) { reportPanic(o.Logger, what, p) }))
 }
 
 // dial is Dial for options that are valid and have their defaults.
-func (o *ClientOptions) dial(ctx context.Context) (net.Conn, error) {
+func (o *ClientOptions) dial(ctx context.Context, c *calls) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
 	defer cancel()
-	r, cfg, err := o.route(ctx)
+	return o.dialWithin(ctx, c)
+}
+
+// dialWithin is dial with ConnectTimeout in ctx already.
+func (o *ClientOptions) dialWithin(ctx context.Context, c *calls) (net.Conn, error) {
+	r, cfg, err := o.route(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	addr := net.JoinHostPort(o.Endpoint, strconv.Itoa(o.Port))
-	conn, err := o.connect(ctx, addr)
+	conn, err := o.connect(ctx, c, addr)
 	if err != nil {
 		return nil, timeoutCause(ctx, err, "connecting to "+addr, o.ConnectTimeout)
 	}
 	if cfg != nil {
-		if conn, err = o.handshake(ctx, conn, cfg); err != nil {
-			return nil, timeoutCause(ctx, fmt.Errorf("TLS with %s: %w", addr, err), "TLS with "+addr, o.ConnectTimeout)
+		if conn, err = o.handshake(ctx, c, conn, cfg); err != nil {
+			return nil, timeoutCause(ctx, withHint(fmt.Errorf("TLS with %s: %w", addr, err), o.tlsHint(err)), "TLS with "+addr, o.ConnectTimeout)
 		}
 	}
 	if r.websocket != nil {
-		if conn, err = o.upgrade(ctx, conn, r); err != nil {
+		if conn, err = o.upgrade(ctx, c, conn, r); err != nil {
 			return nil, timeoutCause(ctx, fmt.Errorf("websocket with %s: %w", addr, err), "websocket with "+addr, o.ConnectTimeout)
 		}
 	}
@@ -121,16 +129,18 @@ func (o *ClientOptions) dial(ctx context.Context) (net.Conn, error) {
 }
 
 // connect makes the TCP connection, through a proxy if there is one.
-func (o *ClientOptions) connect(ctx context.Context, addr string) (net.Conn, error) {
+func (o *ClientOptions) connect(ctx context.Context, c *calls, addr string) (net.Conn, error) {
 	dial := (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext
 	if o.Dialer != nil {
-		dial = o.dialCustom
+		dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			return heed(ctx, c, "Dialer", func(ctx context.Context) (net.Conn, error) { return o.Dialer(ctx, network, addr) }, closeLate)
+		}
 	}
 	t := o.tracer()
 	if t.DialStart != nil {
 		t.DialStart(addr)
 	}
-	conn, err := o.throughProxy(ctx, dial, addr)
+	conn, err := o.throughProxy(ctx, c, dial, addr)
 	if err == nil && conn == nil {
 		err = errors.New("the Dialer returned neither a connection nor an error")
 	}
@@ -140,43 +150,30 @@ func (o *ClientOptions) connect(ctx context.Context, addr string) (net.Conn, err
 	return conn, err
 }
 
-// dialCustom calls Dialer, and returns when ctx ends even if the Dialer does not: a socket factory
-// that knows no context must not keep Stop and Close from returning. The connection it makes too
-// late is closed.
-func (o *ClientOptions) dialCustom(ctx context.Context, network, addr string) (net.Conn, error) {
-	type result struct {
-		conn net.Conn
-		err  error
-	}
-	made := make(chan result)
-	go func() {
-		conn, err := o.Dialer(ctx, network, addr)
-		select {
-		case made <- result{conn, err}:
-		case <-ctx.Done():
-			if conn != nil {
-				conn.Close()
-			}
-		}
-	}()
-	select {
-	case r := <-made:
-		return r.conn, r.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+// closeLate closes the connection that a Dialer made too late.
+func closeLate(conn net.Conn) {
+	if conn != nil {
+		conn.Close()
 	}
 }
 
+// tlsHandshake is what calls is told of it: functions of TLSConfig and private keys are the program's.
+const tlsHandshake = "the TLS handshake"
+
 // handshake puts TLS on conn, which it closes when that fails.
-func (o *ClientOptions) handshake(ctx context.Context, conn net.Conn, cfg *tls.Config) (net.Conn, error) {
+func (o *ClientOptions) handshake(ctx context.Context, c *calls, conn net.Conn, cfg *tls.Config) (net.Conn, error) {
 	t := o.tracer()
 	if t.TLSStart != nil {
 		t.TLSStart()
 	}
 	tc := tls.Client(conn, cfg)
-	err := tc.HandshakeContext(ctx)
+	state, err := heed(ctx, c, tlsHandshake,
+		func(ctx context.Context) (tls.ConnectionState, error) {
+			err := tc.HandshakeContext(ctx)
+			return tc.ConnectionState(), err
+		}, nil)
 	if t.TLSDone != nil {
-		t.TLSDone(tc.ConnectionState(), err)
+		t.TLSDone(state, err)
 	}
 	if err != nil {
 		conn.Close()
@@ -193,8 +190,17 @@ func (o *ClientOptions) tracer() *Trace {
 	return o.Trace
 }
 
-// timeoutCause says which limit ended the attempt when the context did.
+// timeoutCause says which limit ended the attempt when the context did. What the server has done wrong until then stays.
 func timeoutCause(ctx context.Context, err error, doing string, limit time.Duration) error {
+	if _, refused := errors.AsType[*UpgradeError](err); refused || errors.Is(err, ErrProtocol) {
+		return err
+	}
+	if u, ok := errors.AsType[*unreturned](err); ok && (u.earlier || u.what != tlsHandshake) {
+		doing += ": " + u.text()
+	}
+	if t, ok := ctx.(*trial); ok {
+		limit = t.currentLimit()
+	}
 	if cause := context.Cause(ctx); errors.Is(cause, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: not done within ConnectTimeout %v: %w", doing, limit, cause)
 	} else if cause != nil {

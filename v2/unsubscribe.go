@@ -13,7 +13,7 @@ import (
 // Publish. Without a connection it follows OfflineQueue.
 func (c *Client) Unsubscribe(ctx context.Context, p *UnsubscribePacket) (*UnsubackPacket, error) {
 	f, o := c.unsubscribe(ctx, p)
-	if o != nil && f.Queued() && c.opts.OfflineQueue.ReturnQueued {
+	if o != nil && f.Queued() && c.options().OfflineQueue.ReturnQueued {
 		return &UnsubackPacket{Queued: true}, nil
 	}
 	return await(ctx, c, f, o)
@@ -29,7 +29,10 @@ func (c *Client) UnsubscribeAsync(p *UnsubscribePacket) *Future[*UnsubackPacket]
 func (c *Client) unsubscribe(ctx context.Context, p *UnsubscribePacket) (*Future[*UnsubackPacket], *operation) {
 	f := &Future[*UnsubackPacket]{lane: c.events}
 	err := p.validate()
-	if err == nil && c.aws {
+	if err == nil && ctx == nil {
+		err = errNoContext
+	}
+	if err == nil && c.limits.Load() {
 		err = checkAWSFilters("TopicFilters", p.TopicFilters)
 	}
 	if err != nil {
@@ -37,24 +40,49 @@ func (c *Client) unsubscribe(ctx context.Context, p *UnsubscribePacket) (*Future
 		return f, nil
 	}
 	s := &subscribeOp{filters: slices.Clone(p.TopicFilters), user: toWireProperties(p.UserProperties), removed: f}
-	o := &operation{kind: opUnsubscribe, sub: s, size: s.size()}
+	o := &operation{kind: opUnsubscribe, sub: s, size: s.size(), lasting: p.Lasting}
 	c.mu.Lock()
+	if c.shared(s) {
+		c.unlock()
+		return f, nil
+	}
 	offline, err := c.place(ctx, o)
 	if err != nil {
 		c.unlock()
 		f.complete(nil, wrapOp("unsubscribe", s.topic(), err))
 		return f, nil
 	}
-	if offline {
+	if f.seq = o.seq; offline {
 		f.setQueued()
 	}
 	for _, filter := range s.filters {
-		if r := c.subs[filter]; r != nil {
+		if r := c.subs.Get(filter); r != nil {
 			c.drop(r)
 		}
 	}
+	c.emitUnsubscribed(&Unsubscribed{TopicFilters: s.filters})
 	c.unlock()
 	return f, o
+}
+
+// shared takes out of an UNSUBSCRIBE the filters that Attachments use: only the program's own part of those ends. It
+// reports that none is left, in which case the call has succeeded. mu is held.
+func (c *Client) shared(s *subscribeOp) bool {
+	for i, filter := range s.filters {
+		if r := c.subs.Get(filter); r != nil && len(r.users) > 0 {
+			s.settle(i)
+		}
+	}
+	if s.settled == nil || s.unsettled() > 0 || c.closed {
+		return false
+	}
+	codes := make([]ReasonCode, len(s.filters))
+	for i, filter := range s.filters {
+		codes[i] = s.presumed(i)
+		c.drop(c.subs.Get(filter))
+	}
+	endFuture(c, s.removed, &UnsubackPacket{Codes: codes}, nil)
+	return true
 }
 
 // unsuback handles an UNSUBACK. mu is held.

@@ -1,6 +1,7 @@
 package awsiot
 
 import (
+	"crypto/rand"
 	"math"
 	"reflect"
 	"slices"
@@ -12,8 +13,14 @@ import (
 // that rewritten code behaves as it did: keep-alive 600 s, acknowledgement timeout 5 s, CONNACK
 // timeout 30 s, reconnect delays 1 s to 32 s without jitter and reset after 20 s, 20 publishes in
 // flight, an unbounded offline queue for everything that drains at 2 operations per second,
-// subscriptions made again at every connection, and callbacks one after another.
+// subscriptions made again at every connection, callbacks one after another, and none of AWS IoT Core's rates, while its static
+// limits hold where the endpoint is AWS's (FlowControlNone). An empty client id
+// is made up here, as v1 did: 23 characters that begin with "paho/". Auth is for the caller to set: v1
+// without credentials was PlainTCP.
 func OptionsV1(clientID string) ClientOptions {
+	if clientID == "" {
+		clientID = madeUpClientID()
+	}
 	return ClientOptions{
 		ClientID:                              clientID,
 		KeepAlive:                             600 * time.Second,
@@ -30,6 +37,17 @@ func OptionsV1(clientID string) ClientOptions {
 		FlowControl:                           FlowControlNone,
 		SerialCallbacks:                       true,
 	}
+}
+
+// madeUpClientID is what v1 used for an empty client id, out of the alphabet it used.
+func madeUpClientID() string {
+	const alphabet = "0123456789ADCDEF"
+	var b [18]byte
+	rand.Read(b[:]) // never fails
+	for i := range b {
+		b[i] = alphabet[b[i]%16]
+	}
+	return "paho/" + string(b[:])
 }
 
 // QueueSizeV1 returns OfflineQueue.MaxOperations for v1's queueSize: above 0 the limit, 0 no

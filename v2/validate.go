@@ -64,6 +64,12 @@ func (ps problems) join() error {
 	return errors.Join(errs...)
 }
 
+// errNoContext is the error of a call that was given none. context.TODO() is what a caller without one has.
+var errNoContext = invalid("ctx", "is nil")
+
+// missing returns the error of a call whose packet is nil.
+func missing(packet string) *ValidationError { return invalid(packet, "is nil") }
+
 func invalid(field, format string, args ...any) *ValidationError {
 	return &ValidationError{Field: field, Problem: fmt.Sprintf(format, args...)}
 }
@@ -91,6 +97,12 @@ func (p *PublishPacket) check(ps *problems) {
 	}
 	if len(p.Payload) > maxRemaining-maxString {
 		ps.add("Payload", "%d bytes are more than an MQTT packet can hold", len(p.Payload))
+	}
+	switch {
+	case p.PacketID != 0 && p.QoS != AtLeastOnce:
+		ps.add("PacketID", "only QoS 1 publishes have one")
+	case p.Duplicate && p.PacketID == 0:
+		ps.add("Duplicate", "needs the PacketID that it was sent under")
 	}
 	if !p.plain() {
 		p.checkProperties(ps)
@@ -127,6 +139,9 @@ func (p *PublishPacket) checkProperties(ps *problems) {
 }
 
 func (p *SubscribePacket) validate() error {
+	if p == nil {
+		return missing("SubscribePacket")
+	}
 	if len(p.Subscriptions) == 0 || len(p.Subscriptions) > maxFilters {
 		return invalid("Subscriptions", "%d filters; a SUBSCRIBE has 1 to %d", len(p.Subscriptions), maxFilters)
 	}
@@ -160,6 +175,9 @@ func (p *SubscribePacket) validate() error {
 }
 
 func (p *UnsubscribePacket) validate() error {
+	if p == nil {
+		return missing("UnsubscribePacket")
+	}
 	if len(p.TopicFilters) == 0 || len(p.TopicFilters) > maxFilters {
 		return invalid("TopicFilters", "%d filters; an UNSUBSCRIBE has 1 to %d", len(p.TopicFilters), maxFilters)
 	}

@@ -135,7 +135,7 @@ func TestDisconnectCodes(t *testing.T) {
 	}
 }
 
-// v2-surface.md 1.14: a payload that is flagged as UTF-8 obeys the rule of MQTT strings; others are not looked at.
+// A payload that is flagged as UTF-8 obeys the rule of MQTT strings; others are not looked at.
 func TestValidatePayloadFormat(t *testing.T) {
 	c := awsiot.NewClient(awsiot.ClientOptions{Endpoint: "e", Auth: awsiot.PlainTCP()})
 	defer func() { _ = c.Close() }()
@@ -189,7 +189,7 @@ func TestValidateBatchSize(t *testing.T) {
 	}{
 		{"e", awsiot.FlowControlAuto, 9, true}, {"e", awsiot.FlowControlAuto, 1024, true}, {"e", awsiot.FlowControlAuto, 1025, false},
 		{"e", awsiot.FlowControlAWS, 8, true}, {"e", awsiot.FlowControlAWS, 0, true}, {"e", awsiot.FlowControlAWS, 9, false},
-		{aws, awsiot.FlowControlAuto, 8, true}, {aws, awsiot.FlowControlAuto, 9, false}, {aws, awsiot.FlowControlNone, 9, true},
+		{aws, awsiot.FlowControlAuto, 8, true}, {aws, awsiot.FlowControlAuto, 9, false}, {aws, awsiot.FlowControlNone, 9, false}, {aws, awsiot.FlowControlOff, 9, true}, {"e", awsiot.FlowControlLimits, 9, false},
 		{"e", awsiot.FlowControlAWS, -1, false},
 	} {
 		o := awsiot.ClientOptions{Endpoint: tt.endpoint, Auth: awsiot.PlainTCP(), FlowControl: tt.flow, Resubscribe: awsiot.Resubscribe{BatchSize: tt.size}}

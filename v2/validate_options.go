@@ -7,13 +7,17 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/portage-iot/awsiot/internal/pempath"
 	"github.com/portage-iot/awsiot/internal/topic"
 	"github.com/portage-iot/awsiot/v2/internal/wire"
 )
 
 // Validate reports every problem of the options, joined: those of Will and UserProperties, too. Each is a
 // *ValidationError. Start calls it, and then loads the files.
-func (o ClientOptions) Validate() error {
+func (o ClientOptions) Validate() error { return o.problems().join() }
+
+// problems is what Validate reports.
+func (o ClientOptions) problems() problems {
 	var ps problems
 	bad := ps.add
 	o.Auth = plainAuth(o.Auth)
@@ -29,6 +33,9 @@ func (o ClientOptions) Validate() error {
 		bad("Auth", "is required (PlainTCP, TLS, MTLSFromPath, ...)")
 	} else if p := o.Auth.problem(); p != "" {
 		bad("Auth", "%s", p)
+	}
+	if pempath.Is(o.CAFile) { // the errors of files show the path
+		bad("CAFile", "what should be a path looks like PEM text; use CAPEM")
 	}
 	for _, s := range []struct{ field, value string }{{"ClientID", o.ClientID}, {"Username", o.Username}} {
 		if err := checkString(s.value); err != "" {
@@ -95,9 +102,9 @@ func (o ClientOptions) Validate() error {
 	if a := o.TopicAliasing.Inbound; a != AliasDisabled && a != AliasEnabled {
 		bad("TopicAliasing.Inbound", "%v is not AliasDisabled or AliasEnabled", a)
 	}
-	if o.FlowControl < FlowControlAuto || o.FlowControl > FlowControlNone {
+	if o.FlowControl < FlowControlAuto || o.FlowControl > FlowControlOff {
 		bad("FlowControl", "%v is unknown", o.FlowControl)
-	} else if o.aws() {
+	} else if o.limits() {
 		if err := topic.CheckAWSClientID(o.ClientID); err != nil && o.ClientID != "" {
 			bad("ClientID", "%v", err)
 		}
@@ -112,7 +119,7 @@ func (o ClientOptions) Validate() error {
 	}
 	if b := o.Resubscribe.BatchSize; b < 0 || b > maxFilters {
 		bad("Resubscribe.BatchSize", "%d is outside 0..%d", b, maxFilters)
-	} else if b > topic.MaxAWSFiltersPerSubscribe && o.aws() {
+	} else if b > topic.MaxAWSFiltersPerSubscribe && o.limits() {
 		bad("Resubscribe.BatchSize", "%d; AWS IoT Core takes at most %d filters in one SUBSCRIBE", b, topic.MaxAWSFiltersPerSubscribe)
 	}
 	if o.Inbound.MaxBytes < 0 {
@@ -127,12 +134,15 @@ func (o ClientOptions) Validate() error {
 	if o.Will != nil {
 		o.Will.check(&ps)
 	}
-	return ps.join()
+	return ps
 }
 
 // isHost reports whether s is a host name, an IPv4 address, or an IPv6 address with or without brackets.
 // What a resolver would refuse anyway is not judged, but nothing passes that could end a header line or a URL.
 func isHost(s string) bool {
+	if pempath.Is(s) { // a key is not looked up
+		return false
+	}
 	h := bareHost(s)
 	if h == s && !strings.Contains(s, ":") {
 		return isName(s)

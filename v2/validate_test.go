@@ -40,7 +40,7 @@ func wrong(t *testing.T, name string, err error, field string) {
 	}
 }
 
-// Upstream: validation publish, v2-surface 1.12 and 1.16. Nothing is sent, nothing is queued.
+// Cases of aws-c-mqtt's tests: validation publish. Nothing is sent, nothing is queued.
 func TestValidatePublish(t *testing.T) {
 	type P = awsiot.PublishPacket
 	cases := map[string]struct {
@@ -87,7 +87,7 @@ func TestValidatePublish(t *testing.T) {
 	}
 }
 
-// Upstream: validation subscribe and unsubscribe.
+// Cases of aws-c-mqtt's tests: validation subscribe and unsubscribe.
 func TestValidateSubscribe(t *testing.T) {
 	type S = awsiot.Subscription
 	one := func(s S) awsiot.SubscribePacket { return awsiot.SubscribePacket{Subscriptions: []S{s}} }
@@ -133,7 +133,7 @@ func TestValidateSubscribe(t *testing.T) {
 	}
 }
 
-// Upstream: validation connect and client options. Validate reports every problem at once, and Start the same.
+// Cases of aws-c-mqtt's tests: validation connect and client options. Validate reports every problem at once, and Start the same.
 func TestValidateOptions(t *testing.T) {
 	type O = awsiot.ClientOptions
 	var all []string
@@ -211,7 +211,7 @@ func TestValidateOptions(t *testing.T) {
 	}
 }
 
-// Fault 19: receive maximum 1 in both directions and a burst of 1,000: all arrive, in order, never 2 unacknowledged.
+// Receive maximum 1 in both directions and a burst of 1,000: all arrive, in order, never 2 unacknowledged.
 func TestReceiveMaximumOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(o *awsiot.ClientOptions) { o.ReceiveMaximum = 1 })

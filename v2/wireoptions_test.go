@@ -93,8 +93,8 @@ func TestPartsOfASecond(t *testing.T) {
 	}
 }
 
-// Upstream group "metrics": set_metrics_{valid,null,with_null_username}, mqtt_append_sdk_metrics_*, iot_metrics_storage_*.
-// v2-surface.md 1.15: of the metrics only what the query lacks goes into the user name, and nothing is overwritten.
+// Cases of aws-c-mqtt's tests, group "metrics": set_metrics_{valid,null,with_null_username}, mqtt_append_sdk_metrics_*, iot_metrics_storage_*.
+// Of the metrics only what the query lacks goes into the user name, and nothing is overwritten.
 func TestMetricsInUsername(t *testing.T) {
 	version := strings.TrimSuffix(strings.TrimPrefix(connectOf(t, func(o *awsiot.ClientOptions) { o.DisableMetrics = false }).Username,
 		"?SDK=PortageGo&Version="), "&Platform="+runtime.GOOS)
@@ -152,7 +152,7 @@ func TestMetricsInUsername(t *testing.T) {
 	}
 }
 
-// The alias of a manual publish is bounded by the broker, and by OutboundMaximum only when that is set (1.9, trap T5).
+// The alias of a manual publish is bounded by the broker, and by OutboundMaximum only when that is set.
 func TestOutboundAliasLimit(t *testing.T) {
 	for _, tt := range []struct {
 		server, own, alias uint16

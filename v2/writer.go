@@ -48,16 +48,19 @@ func (l *link) recycle(w *batch) {
 func (l *link) write() {
 	c := l.c
 	defer c.live.done()
-	defer close(l.done)
+	defer l.writerGone()
 	var signals []signal
 	c.mu.Lock()
 	for {
+		l.probe.due = false
 		if l.err == nil {
 			c.pump(l)
 		} else if !l.closing || len(l.out) == 0 {
-			wait := l.closing && !l.dead
+			wait, unread := l.closing && !l.dead, l.broken
 			c.unlockReusing(&signals)
-			l.close(wait)
+			if !unread { // else the reader closes
+				l.close(wait)
+			}
 			return
 		}
 		if len(l.out) == 0 && !l.pingDue {
@@ -78,10 +81,32 @@ func (l *link) write() {
 		l.wrote(n, &w)
 		l.recycle(&w)
 		if err != nil {
-			l.fail(err)
+			l.failWrite(err)
 			l.closing = false
 		}
 	}
+}
+
+// writerGone is the end of the writer.
+func (l *link) writerGone() {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	if l.gone = true; l.done != nil {
+		close(l.done)
+	}
+}
+
+// writerEnd returns a channel that is closed when the writer has ended.
+func (l *link) writerEnd() <-chan struct{} {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	if l.gone {
+		return closedChan
+	}
+	if l.done == nil {
+		l.done = make(chan struct{})
+	}
+	return l.done
 }
 
 // A long batch is written in pieces: a slow link shows that it gets on, and a PINGREQ does not wait for the end.
@@ -183,7 +208,7 @@ func (c *Client) writeInline(l *link, o *operation) (ended, leads bool) {
 	}
 	l.recycle(&w)
 	if err != nil {
-		l.fail(err)
+		l.failWrite(err)
 	}
 	if l.alone > aloneProbe && !leads {
 		l.alone = aloneEnough - 1

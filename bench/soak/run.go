@@ -200,7 +200,7 @@ func (s *soak) publish(ctx context.Context, publisher int) {
 
 // errorKind names an error without what it is about.
 func errorKind(err error) string {
-	for _, e := range []error{awsiot.ErrAckTimeout, awsiot.ErrOffline, awsiot.ErrStopped, awsiot.ErrClosed, awsiot.ErrProtocol} {
+	for _, e := range []error{awsiot.ErrAckTimeout, awsiot.ErrOffline, awsiot.ErrStopped, awsiot.ErrClosed, awsiot.ErrProtocol, awsiot.ErrEndsConnection} {
 		if errors.Is(err, e) {
 			return e.Error()
 		}
@@ -217,10 +217,15 @@ var causes = map[string][]string{
 	awsiot.ErrAckTimeout.Error():        {"PUBACK dropped", "PUBLISH dropped", halfOpen},
 	awsiot.ReasonQuotaExceeded.String(): {"PUBACK refused"},
 	awsiot.ErrProtocol.Error():          {"garbage in place of ACKs"},
+	awsiot.ErrEndsConnection.Error():    {"cut", "cut before a PUBLISH", "cut after a PUBLISH", "cut inside a PUBACK", "cut inside a delivery"},
 }
 
+// closes is how many connections in a row have to be closed over one publish before the client says that it is the reason. When
+// chance does it, nobody can tell the difference.
+const closes = 3
+
 // unexplained lists the errors that the injected faults do not account for: each makes one publish fail at most, a
-// half-open link all that are in flight.
+// half-open link all that are in flight, and it takes several cuts to make one look as if the broker ended connections over it.
 func (r *result) unexplained() (list []string) {
 	for _, kind := range slices.Sorted(maps.Keys(r.errors)) {
 		most := 0
@@ -230,6 +235,9 @@ func (r *result) unexplained() (list []string) {
 				n *= r.config.window
 			}
 			most += n
+		}
+		if kind == awsiot.ErrEndsConnection.Error() {
+			most /= closes
 		}
 		if n := r.errors[kind]; n > most {
 			list = append(list, fmt.Sprintf("%d publishes failed without a cause: %s", n-most, kind))

@@ -3,8 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"go/parser"
-	"go/token"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -12,12 +11,51 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
+// build makes the program, once for all tests; TestMain removes it.
+var build = sync.OnceValues(func() (exe string, err error) {
+	if buildDir, err = os.MkdirTemp("", "iotlocal-"); err != nil {
+		return "", err
+	}
+	exe = filepath.Join(buildDir, "iotlocal.exe")
+	if out, err := exec.Command("go", "build", "-ldflags=-s", "-o", exe, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return exe, nil
+})
+
+var buildDir string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if buildDir != "" {
+		os.RemoveAll(buildDir)
+	}
+	os.Exit(code)
+}
+
+// built returns the path of the program.
+func built(t *testing.T) string {
+	t.Helper()
+	exe, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
+}
+
 func TestUsage(t *testing.T) {
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	_, taken, _ := net.SplitHostPort(other.Addr().String())
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -26,12 +64,30 @@ func TestUsage(t *testing.T) {
 	}{
 		{"no command", nil, exitUsage, "no command given"},
 		{"unknown command", []string{"run"}, exitUsage, `unknown command "run"`},
-		{"unknown flag", []string{"serve", "-nosuch-port", "0"}, exitUsage, "flag provided but not defined: -nosuch-port"},
+		{"unknown flag", []string{"serve", "-nosuch-port", "0"}, exitUsage, "not defined: -nosuch-port\niotlocal serve -h lists the flags\n"},
 		{"port is no number", []string{"serve", "-tls-port", "x"}, exitUsage, "-tls-port"},
 		{"port out of range", []string{"serve", "-tls-port", "65536"}, exitUsage, "-tls-port 65536 is not in -1..65535"},
 		{"websocket port out of range", []string{"serve", "-wss-port", "-2"}, exitUsage, "-wss-port -2 is not in -1..65535"},
-		{"nothing to serve", []string{"serve", "-tls-port", "-1", "-tcp-port", "-1", "-ws-port", "-1", "-wss-port", "-1"}, exitUsage, "nothing to serve"},
-		{"websockets only", []string{"serve", "-tls-port", "-1", "-tcp-port", "-1", "-ws-port", "-1"}, exitOK, "(no v2 snippet: it would use the TLS or the TCP port, and both are off)"},
+		{"nothing to serve", []string{"serve", "-tls-port", "-1", "-tcp-port", "-1", "-ws-port", "-1", "-wss-port", "-1", "-api-port", "-1"}, exitUsage, "nothing to serve"},
+		{"websockets only", []string{"serve", "-tls-port", "-1", "-tcp-port", "-1", "-ws-port", "-1"}, exitOK, "(no snippet for mosquitto's programs, in a shell: it would use the TLS or the TCP port, and both are off)"},
+		{"no snippet", []string{"serve", "-snippet", "none"}, exitOK, "ca.pem\n\nready\n"},
+		{"unknown snippet", []string{"serve", "-snippet", "perl"}, exitUsage, "want one of none, go, mosquitto, python, node"},
+		{"quiet and JSON", []string{"serve", "-q", "-json"}, exitUsage, "-q and -json exclude each other"},
+		{"bad origin", []string{"serve", "-origin", "app.example"}, exitError, `origin "app.example": want SCHEME://HOST`},
+		{"port in use", []string{"serve", "-wss-port", taken}, exitError, "iotlocal: -wss-port " + taken + ": listen tcp 127.0.0.1:" + taken + ": bind: address already in use; -wss-port 0 takes a free port, -1 none"},
+		{"address of another machine", []string{"serve", "-listen", "192.0.2.1"}, exitError, "iotlocal: -tls-port, -listen: listen tcp 192.0.2.1:0"},
+		{"open to others", []string{"serve", "-listen", "0.0.0.0"}, exitOK, "which neither encrypts nor asks who connects; -tcp-port -1 closes it"},
+		{"websockets open to others", []string{"serve", "-listen", "::", "-tcp-port", "-1"}, exitOK, "which neither encrypts nor asks who connects; -ws-port -1 closes it"},
+		{"secure websockets open to others", []string{"serve", "-listen", "0.0.0.0"}, exitOK, "which asks for no credentials; -wss-port -1 closes it"},
+		{"API for the CLI", []string{"serve", "-region", "eu-west-1"}, exitOK, "api        AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any AWS_DEFAULT_REGION=eu-west-1 aws --endpoint-url http://localhost:"},
+		{"API with credentials", []string{"serve", "-credentials", "testdata/credentials"}, exitOK, "api        aws --endpoint-url http://localhost:"},
+		{"API open to others", []string{"serve", "-listen", "0.0.0.0", "-api-port", "0"}, exitError, "iotlocal: -api-port: with -listen 0.0.0.0 other machines reach it: give -credentials"},
+		{"API on a port open to others", []string{"serve", "-listen", "0.0.0.0", "-api-port", "1"}, exitError, "APIPort 1: other machines reach 0.0.0.0"},
+		{"no API for others", []string{"serve", "-listen", "0.0.0.0"}, exitOK, "api-port   off\n"},
+		{"API for others with credentials", []string{"serve", "-listen", "0.0.0.0", "-credentials", "testdata/credentials", "-api-port", "0"}, exitOK, "api        aws --endpoint-url http://localhost:"},
+		{"no API", []string{"serve", "-api-port", "-1"}, exitOK, "api-port   off\n"},
+		{"no file with credentials", []string{"serve", "-credentials", "/no/such"}, exitError, "-credentials: open /no/such"},
+		{"file without credentials", []string{"serve", "-credentials", "main.go"}, exitError, "-credentials: main.go: line 1 is neither [PROFILE] nor NAME = VALUE in a profile"},
 		{"argument", []string{"serve", "now"}, exitUsage, `unexpected argument "now"`},
 		{"bad thing", []string{"serve", "-thing", "a/b"}, exitError, "thing"},
 		{"job without document", []string{"serve", "-job", "lamp:j"}, exitUsage, "want THING:JOBID:JSON, where JSON is an object"},
@@ -44,6 +100,12 @@ func TestUsage(t *testing.T) {
 		{"bad thing of a job", []string{"serve", "-job", `a/b:j:{}`}, exitError, "-job a/b:j: iotlocal: jobs: InvalidRequest"},
 		{"job twice", []string{"serve", "-job", `lamp:j:{}`, "-job", `lamp:j:{"a":1}`}, exitError, "-job lamp:j: iotlocal: jobs: ResourceAlreadyExists"},
 		{"jobs", []string{"serve", "-job", `a:b:c-1: {"x":"{:}"}`, "-job", `lamp:j:{}`}, exitOK, "job        a:b:c-1\njob        lamp:j\n"},
+		{"template without name", []string{"serve", "-template", "=x"}, exitUsage, "want NAME or NAME=FILE"},
+		{"template without file", []string{"serve", "-template", "x="}, exitUsage, "want NAME or NAME=FILE"},
+		{"template's file is not there", []string{"serve", "-template", "x=/no/such/file"}, exitError, "-template x: open /no/such/file"},
+		{"bad template name", []string{"serve", "-template", "a/b"}, exitError, `template name "a/b" is not 1 to 36`},
+		{"bad template", []string{"serve", "-template", "x=live.go"}, exitError, "template x: the template is not a JSON object"},
+		{"templates", []string{"serve", "-template", "one", "-template", "two"}, exitOK, "template   two\nclaim-cert "},
 		{"bad SAN", []string{"serve", "-san", "a b"}, exitError, `SAN "a b"`},
 		{"bad address", []string{"serve", "-listen", "nowhere at all"}, exitError, "listen"},
 		{"help", []string{"serve", "-h"}, exitOK, "-tls-port"},
@@ -65,16 +127,13 @@ func TestUsage(t *testing.T) {
 
 // The program itself: built, started, announced, ended by each signal.
 func TestServeProgram(t *testing.T) {
-	exe := filepath.Join(t.TempDir(), "iotlocal")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", exe, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
+	exe := built(t)
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
 			dir := t.TempDir()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, exe, "serve", "-dir", dir, "-thing", "one", "-thing", "two", "-san", "box.example",
+			cmd := exec.CommandContext(ctx, exe, "serve", "-dir", dir, "-thing", "one", "-thing", "two", "-san", "box.example", "-snippet", "go",
 				"-job", `one:update:{"version":"1.2"}`)
 			out, err := cmd.StdoutPipe()
 			if err != nil {
@@ -100,6 +159,9 @@ func TestServeProgram(t *testing.T) {
 			if got := nextJob(t, regexp.MustCompile(`tcp-port +(\d+)`).FindStringSubmatch(said)[1]); !strings.Contains(got, `"jobId":"update"`) || !strings.Contains(got, `"jobDocument":{"version":"1.2"}`) {
 				t.Errorf("next job %s", got)
 			}
+			if log := readTo(t, out, "$next/get/accepted"); !regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d\.\d{3} one → CONNECT MQTT 3.1.1 client "one" clean start true keep alive 60 s$`).MatchString(log) {
+				t.Errorf("log\n%s", log)
+			}
 			if err := cmd.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +181,7 @@ func nextJob(t *testing.T, port string) string {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	nc.SetDeadline(time.Now().Add(time.Minute))
 	const topic = "$aws/things/one/jobs/$next/get"
 	connect := "\x10\x0f\x00\x04MQTT\x04\x02\x00\x3c\x00\x03one" // clean session, keep alive 60 s
 	publish := "\x30" + string(rune(2+len(topic)+2)) + "\x00" + string(rune(len(topic))) + topic + "{}"
@@ -142,30 +204,4 @@ func readTo(t *testing.T, r io.Reader, text string) string {
 		}
 	}
 	return string(all)
-}
-
-func TestSnippets(t *testing.T) {
-	tls := address{Host: "localhost", TLSPort: 8883, TCPPort: -1, CAFile: "/d/ca.pem", CertFile: "/d/x.pem", KeyFile: "/d/x.key", ClientID: "x"}
-	tcp := address{Host: "localhost", TLSPort: 8883, TCPPort: 1883, CAFile: "/d/ca.pem", ClientID: "x"}
-	for _, s := range []style{styleV1, styleV2} {
-		for name, a := range map[string]address{"tls": tls, "tcp": tcp} {
-			t.Run(s.String()+" "+name, func(t *testing.T) {
-				code, err := snippet(s, a)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, err := parser.ParseFile(token.NewFileSet(), "main.go", code, parser.SkipObjectResolution); err != nil {
-					t.Fatal(err)
-				}
-				if strings.Contains(code, "1883") != (name == "tcp") || strings.Contains(code, "x.key") != (name == "tls") {
-					t.Errorf("wrong transport:\n%s", code)
-				}
-			})
-		}
-	}
-	none := tls
-	none.CertFile = ""
-	if _, err := snippet(styleV2, none); err == nil || !strings.Contains(err.Error(), "-thing") {
-		t.Errorf("error %v, want advice to give -thing", err)
-	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"go/format"
@@ -10,20 +11,59 @@ import (
 	"github.com/portage-iot/awsiot/iotlocal"
 )
 
-// style is the API a snippet uses.
-type style int
+// kind is a value of -snippet.
+type kind int
 
+// The kinds of client that the program prints.
 const (
-	styleV1 style = iota
-	styleV2
+	kindNone kind = iota
+	kindGo
+	kindMosquitto
+	kindPython
+	kindNode
 )
 
-// String returns the package the snippet is for.
-func (s style) String() string {
-	if s == styleV1 {
-		return "v1compat"
+var kindNames = [...]string{"none", "go", "mosquitto", "python", "node"}
+
+// String returns the kind as the flag takes it.
+func (k kind) String() string { return kindNames[k] }
+
+// MarshalText makes the flag show its default.
+func (k kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// UnmarshalText reads a value of the flag.
+func (k *kind) UnmarshalText(b []byte) error {
+	for i, n := range kindNames {
+		if n == string(b) {
+			*k = kind(i)
+			return nil
+		}
 	}
-	return "v2"
+	return fmt.Errorf("want one of %s", strings.Join(kindNames[:], ", "))
+}
+
+// snippet is one program that subscribes, publishes one message to itself and
+// prints it.
+type snippet struct {
+	name     string
+	comment  string // begins a line that is no code
+	template string
+	gofmt    bool
+}
+
+// snippets are the programs of a kind.
+func (k kind) snippets() []snippet {
+	switch k {
+	case kindGo:
+		return []snippet{{"v1compat, Go in the shape of the v1 SDK", "//", v1Snippet, true}, {"v2, Go", "//", v2Snippet, true}}
+	case kindMosquitto:
+		return []snippet{{"mosquitto's programs, in a shell", "#", mosquittoSnippet, false}}
+	case kindPython:
+		return []snippet{{"AWS IoT Device SDK for Python (pip install AWSIoTPythonSDK)", "#", pythonSnippet, false}}
+	case kindNode:
+		return []snippet{{"AWS IoT Device SDK v2 for JavaScript (npm install aws-iot-device-sdk-v2)", "//", nodeSnippet, false}}
+	}
+	return nil
 }
 
 // address is what a snippet fills in.
@@ -38,26 +78,32 @@ type address struct {
 // TLS reports whether the snippet can use the TLS port: it needs a certificate.
 func (a address) TLS() bool { return a.TLSPort != iotlocal.Off && a.CertFile != "" }
 
-// snippet returns a complete program that subscribes, publishes one message to
-// itself and prints it.
-func snippet(s style, a address) (string, error) {
+// Port returns the port that the snippet uses.
+func (a address) Port() int {
+	if a.TLS() {
+		return a.TLSPort
+	}
+	return a.TCPPort
+}
+
+// text fills the snippet in.
+func (s snippet) text(a address) (string, error) {
 	if a.TLSPort == iotlocal.Off && a.TCPPort == iotlocal.Off {
 		return "", errors.New("it would use the TLS or the TCP port, and both are off")
 	}
 	if !a.TLS() && a.TCPPort == iotlocal.Off {
 		return "", errors.New("the TLS port needs a certificate, give -thing NAME")
 	}
-	text := v1Snippet
-	if s == styleV2 {
-		text = v2Snippet
-	}
-	t, err := template.New(s.String()).Parse(text)
+	t, err := template.New(s.name).Funcs(template.FuncMap{"sh": shellQuote, "js": scriptQuote}).Parse(s.template)
 	if err != nil {
 		return "", fmt.Errorf("snippet: %w", err)
 	}
 	var b strings.Builder
 	if err := t.Execute(&b, a); err != nil {
 		return "", fmt.Errorf("snippet: %w", err)
+	}
+	if !s.gofmt {
+		return b.String(), nil
 	}
 	code, err := format.Source([]byte(b.String()))
 	if err != nil {
@@ -66,86 +112,15 @@ func snippet(s style, a address) (string, error) {
 	return string(code), nil
 }
 
-const v1Snippet = `package main
+// shellQuote makes one word of s for a POSIX shell.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-import (
-	"fmt"
-	"log"
-	{{if not .TLS}}"net"{{end}}
-
-	"github.com/portage-iot/awsiot/v1compat"
-)
-
-func main() {
-	client := v1compat.NewAWSIoTMQTTClient({{printf "%q" .ClientID}})
-{{- if .TLS}}
-	client.ConfigureEndpoint({{printf "%q" .Host}}, {{.TLSPort}})
-	client.ConfigureCredentials({{printf "%q" .CAFile}}, {{printf "%q" .KeyFile}}, {{printf "%q" .CertFile}})
-{{- else}}
-	client.ConfigureEndpoint({{printf "%q" .Host}}, {{.TCPPort}})
-	client.ConfigureSocketFactory(func() (net.Conn, error) { return net.Dial("tcp", net.JoinHostPort({{printf "%q" .Host}}, "{{.TCPPort}}")) })
-{{- end}}
-	if err := client.Connect(); err != nil {
-		log.Fatal(err)
-	}
-	got := make(chan string, 1)
-	if _, err := client.Subscribe("sample/topic", 1, func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) {
-		got <- string(m.Payload)
-	}); err != nil {
-		log.Fatal(err)
-	}
-	if _, err := client.Publish("sample/topic", "hello", 1); err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(<-got)
-	if err := client.Disconnect(); err != nil {
-		log.Fatal(err)
-	}
+// scriptQuote makes a string literal of s for Python and JavaScript: what JSON
+// writes is one in both.
+func scriptQuote(s string) (string, error) {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(s)
+	return strings.TrimSuffix(b.String(), "\n"), err
 }
-`
-
-const v2Snippet = `package main
-
-import (
-	"context"
-	"fmt"
-	"log"
-
-	awsiot "github.com/portage-iot/awsiot/v2"
-)
-
-func main() {
-	ctx := context.Background()
-	client := awsiot.NewClient(awsiot.ClientOptions{
-{{- if .TLS}}
-		Endpoint: {{printf "%q" .Host}},
-		Port: {{.TLSPort}},
-		CAFile: {{printf "%q" .CAFile}},
-		Auth: awsiot.MTLSFromPath({{printf "%q" .CertFile}}, {{printf "%q" .KeyFile}}),
-{{- else}}
-		Endpoint: {{printf "%q" .Host}},
-		Port: {{.TCPPort}},
-		Auth: awsiot.PlainTCP(),
-{{- end}}
-		ClientID: {{printf "%q" .ClientID}},
-	})
-	defer client.Close()
-	if err := client.StartAndWait(ctx); err != nil {
-		log.Fatal(err)
-	}
-	got := make(chan string, 1)
-	if _, err := client.Subscribe(ctx, &awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{{"{{"}}
-		TopicFilter: "sample/topic", QoS: awsiot.AtLeastOnce,
-		Handler: func(m *awsiot.Message) { got <- string(m.Payload) },
-	{{"}}"}}}); err != nil {
-		log.Fatal(err)
-	}
-	if _, err := client.Publish(ctx, &awsiot.PublishPacket{Topic: "sample/topic", Payload: []byte("hello"), QoS: awsiot.AtLeastOnce}); err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(<-got)
-	if err := client.Stop(ctx, nil); err != nil {
-		log.Fatal(err)
-	}
-}
-`

@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/portage-iot/awsiot/cmd/iotmigrate/internal/replay"
@@ -31,7 +29,10 @@ Runs ` + demoExample + ` against a local endpoint (iotlocal), shows what it said
 shows the change, runs the rewritten program and compares the packets. It needs Go and nothing else; nothing outside a
 temporary directory is changed.
 
-Exit status: 0 every call site was rewritten and the packets are equal, 1 otherwise, 2 usage.
+  iotmigrate demo            what a migration looks like, from the first run to the proof
+  iotmigrate demo -mutate    with a fault in the rewritten program, which the comparison finds
+
+Exit status: 0 every call site was rewritten and the packets are equal, 1 otherwise.
 
 flags:
 `
@@ -49,17 +50,15 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.Is(err, flag.ErrHelp):
 		return exitDone
 	case err != nil:
-		return exitUsage
+		return exitError
 	case fs.NArg() > 0:
 		fmt.Fprintf(stderr, "iotmigrate demo: unexpected argument %q\n", fs.Arg(0))
-		return exitUsage
+		return exitError
 	}
 	d := demonstration{out: stdout, colour: terminal(stdout)}
 	if *mutated {
 		d.rewritten = mutate
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM) // the temporary files must not stay
-	defer stop()
 	ok, err := d.run(ctx)
 	if err != nil {
 		fmt.Fprintf(stderr, "iotmigrate demo: %v\n", err)
@@ -154,7 +153,7 @@ func (d *demonstration) play(ctx context.Context, m *demoModule, which, name str
 	if err != nil {
 		return nil, err
 	}
-	run, err := replay.Record(ctx, name, path, replay.Options{
+	run, err := replay.Record(ctx, name, replay.Program{Path: path}, replay.Options{
 		Args: words, Thing: "demo", Timeout: 20 * time.Second,
 		Started: func(address string) { d.printf("endpoint %s: mutual TLS, MQTT 5 and 3.1.1\n", address) },
 	})

@@ -72,22 +72,9 @@ type demoModule struct {
 	env []string
 }
 
-// newDemoModule writes the module into dir. It requires this one as its users do, by a replace directive that leads to
-// source, and takes over its requirements and sums, so that the go command has nothing to look up.
+// newDemoModule writes the module into dir.
 func newDemoModule(dir, source string, env []string) (*demoModule, error) {
-	mod, err := os.ReadFile(filepath.Join(source, "go.mod"))
-	if err != nil {
-		return nil, err
-	}
-	sum, err := os.ReadFile(filepath.Join(source, "go.sum"))
-	if err != nil {
-		return nil, err
-	}
-	// A path below examples/, for the sake of what the examples share: examples/internal is open to these paths only.
-	name := modulePath() + "/examples/demo"
-	text := strings.Replace(string(mod), "module "+modulePath(), "module "+name, 1)
-	text += fmt.Sprintf("\nrequire %s v0.0.0\n\nreplace %[1]s => %q\n", modulePath(), filepath.ToSlash(source))
-	files := map[string][]byte{"go.mod": []byte(text), "go.sum": sum}
+	files := map[string][]byte{}
 	example := filepath.Join(source, filepath.FromSlash(demoExample))
 	entries, err := os.ReadDir(example)
 	if err != nil {
@@ -103,6 +90,25 @@ func newDemoModule(dir, source string, env []string) (*demoModule, error) {
 		}
 		files["before/"+e.Name()], files["after/"+e.Name()] = src, src
 	}
+	return newModule(dir, source, env, files)
+}
+
+// newModule writes files as a module into dir. It requires this one as its users do, by a replace directive that leads
+// to source, and takes over its requirements and sums, so that the go command has nothing to look up.
+func newModule(dir, source string, env []string, files map[string][]byte) (*demoModule, error) {
+	mod, err := os.ReadFile(filepath.Join(source, "go.mod"))
+	if err != nil {
+		return nil, err
+	}
+	sum, err := os.ReadFile(filepath.Join(source, "go.sum"))
+	if err != nil {
+		return nil, err
+	}
+	// A path below examples/, for the sake of what the examples share: examples/internal is open to these paths only.
+	name := modulePath() + "/examples/demo"
+	text := strings.Replace(string(mod), "module "+modulePath(), "module "+name, 1)
+	text += fmt.Sprintf("\nrequire %s v0.0.0\n\nreplace %[1]s => %q\n", modulePath(), filepath.ToSlash(source))
+	files["go.mod"], files["go.sum"] = []byte(text), sum
 	for name, data := range files {
 		full := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(full), 0o700); err != nil {

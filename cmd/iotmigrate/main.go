@@ -1,12 +1,15 @@
-// Command iotmigrate carries Go code from the v1-shaped AWS IoT client (v1compat) to the v2 client.
+// Command iotmigrate carries Go code from the v1-shaped AWS IoT client (v1compat) to the v2 client, and code on
+// paho.mqtt.golang to pahocompat (-from paho -to dropin) or to the v2 client (-from paho).
 //
 //	iotmigrate check ./...   say what would change and what cannot, with every reason
 //	iotmigrate diff ./...    print the change as a unified diff
 //	iotmigrate fix ./...     write it
+//	iotmigrate baseline ./...  record what stays, so that check -baseline fails only on what is new
 //
-// Exit status: 0 nothing is left to do, 1 error, 3 manual work is left. The same program is a tool for go vet:
+// Exit status: 0 nothing is left to do, 1 error (also of usage), 3 manual work is left. The same program is a tool for go vet:
 //
 //	go vet -vettool=$(which iotmigrate) ./...
+//	go vet -vettool=$(which iotmigrate) -iotmigrate.from=paho ./...
 package main
 
 import (
@@ -17,6 +20,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/portage-iot/awsiot/migrate"
 	"golang.org/x/tools/go/analysis/unitchecker"
@@ -41,6 +45,7 @@ var commands = []command{
 	{"check", "say what would change and what cannot, with every reason", check},
 	{"diff", "print the change as a unified diff", diff},
 	{"fix", "rewrite the files", fix},
+	{"baseline", "record what stays on the old API, so that check fails only on what is new", baseline},
 }
 
 // register adds a sub-command; a file that brings one calls it from init.
@@ -50,7 +55,8 @@ func main() {
 	if vet(os.Args[1:]) {
 		unitchecker.Main(migrate.Analyzer) // does not return
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	// What is temporary must not stay, and what is half written must be undone: no signal ends the program at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
@@ -69,23 +75,41 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		usage(stderr)
 		return exitError
 	}
-	switch args[0] {
-	case "help", "-h", "-help", "--help":
-		usage(stdout)
-		return exitDone
+	if isHelp(args[0]) || args[0] == "help" {
+		if args = args[1:]; len(args) == 0 {
+			usage(stdout)
+			return exitDone
+		}
+		args = []string{args[0], "-h"}
 	}
 	i := slices.IndexFunc(commands, func(c command) bool { return c.name == args[0] })
-	if i < 0 {
+	switch {
+	case i < 0:
 		fmt.Fprintf(stderr, "iotmigrate: unknown command %q; iotmigrate help lists them\n", args[0])
 		return exitError
+	case len(args) == 2 && isHelp(args[1]):
+		stderr = stdout // what was asked for can go through a pipe
 	}
 	return commands[i].run(ctx, args[1:], stdout, stderr)
 }
 
+func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
+
 func usage(w io.Writer) {
-	fmt.Fprintln(w, "usage: iotmigrate COMMAND [FLAGS] [PACKAGES]\n\ncommands:")
+	fmt.Fprintln(w, `usage: iotmigrate COMMAND [FLAGS] [PACKAGES]
+
+Carries Go programs for AWS IoT devices to the MQTT 5 client: from the shape of AWS's v1 SDK (packages v1compat, shadowcompat,
+jobscompat, v1compat/discovery), and with -from paho from paho.mqtt.golang. In the root of your module:
+
+  iotmigrate demo                       see it at work first: nothing of yours is touched
+  iotmigrate check ./...                what would change, what cannot, and why
+  iotmigrate diff ./... | less          the changes
+  iotmigrate fix ./...                  write them
+  iotmigrate verify OLD NEW             does the new program say the same on the wire as the old one?
+
+commands:`)
 	for _, c := range commands {
 		fmt.Fprintf(w, "  %-8s %s\n", c.name, c.summary)
 	}
-	fmt.Fprintln(w, "\niotmigrate COMMAND -h lists the flags. Exit status: 0 done, 1 error (verify, demo: or different), 2 usage\n(verify, demo), 3 manual work left.\nAlso runs as: go vet -vettool=$(which iotmigrate) ./...")
+	fmt.Fprintln(w, "\niotmigrate help COMMAND lists the flags. Exit status: 0 done, 1 error, also of usage (verify, demo: or different),\n3 manual work left.\nAlso runs as: go vet -vettool=$(which iotmigrate) ./...")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -10,26 +11,54 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/portage-iot/awsiot/internal/testsize"
 )
 
+// TestMain lets the go command link without the symbol table, which takes a third of the time of linking: these tests
+// link some thirty programs.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"iotmigrate": main})
+	os.Setenv("GOFLAGS", strings.TrimSpace(os.Getenv("GOFLAGS")+" -ldflags=-s"))
+	testscript.Main(runner{m}, map[string]func(){"iotmigrate": main})
 }
 
-// TestScripts runs the command as a user does, in a module that replaces ours by the working copy.
-func TestScripts(t *testing.T) {
+// runner removes what the tests share.
+type runner struct{ *testing.M }
+
+func (r runner) Run() int {
+	code := r.M.Run()
+	if toolDir != "" {
+		os.RemoveAll(toolDir)
+	}
+	return code
+}
+
+// scriptModule writes the go.mod and go.sum of a module outside that replaces ours by the working copy.
+func scriptModule(dir string) error {
 	root, err := filepath.Abs("../..")
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	path := strings.Fields(string(mod))[1]
 	text := strings.Replace(string(mod), "module "+path, "module example.com/device", 1) +
 		"\nrequire " + path + " v0.0.0\n\nreplace " + path + " => " + root + "\n"
 	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o644)
+}
+
+// TestScripts runs the command as a user does, in a module that replaces ours by the working copy. $TOOL is the built program.
+func TestScripts(t *testing.T) {
+	path, err := tool()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,13 +71,16 @@ func TestScripts(t *testing.T) {
 	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
+		Condition: func(name string) (bool, error) {
+			if name == "large" { // what the go command takes seconds for
+				return testsize.Large, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
+		},
 		Setup: func(e *testscript.Env) error {
 			e.Vars = append(e.Vars, keep...)
-			e.Setenv("ROOT", root)
-			if err := os.WriteFile(filepath.Join(e.WorkDir, "go.mod"), []byte(text), 0o644); err != nil {
-				return err
-			}
-			return os.WriteFile(filepath.Join(e.WorkDir, "go.sum"), sum, 0o644)
+			e.Setenv("TOOL", path)
+			return scriptModule(e.WorkDir)
 		},
 	})
 }

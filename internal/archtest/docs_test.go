@@ -111,11 +111,12 @@ func allBlocks(t *testing.T) []*block {
 // preambles are the variables that a fragment may use without declaring them, by the word after "go" in its fence:
 // "```go v2" is a fragment of a function that has a client of package awsiot. ctx is there in every fragment.
 var preambles = map[string]string{
-	"v1":     "var client *v1compat.AWSIoTMQTTClient",
-	"v2":     "var client *awsiot.Client; var opts awsiot.ClientOptions",
-	"shadow": "var shadow *shadowcompat.AWSIoTMQTTShadowClient",
-	"local":  "var server *iotlocal.Server",
-	"test":   "var t *testing.T",
+	"v1":       "var client *v1compat.AWSIoTMQTTClient",
+	"v2":       "var client *awsiot.Client; var opts awsiot.ClientOptions",
+	"services": "var client *awsiot.Client; var shadows *iotshadow.Client; var jobs *iotjobs.Client",
+	"shadow":   "var shadow *shadowcompat.AWSIoTMQTTShadowClient",
+	"local":    "var server *iotlocal.Server",
+	"test":     "var t *testing.T",
 	// What iotmigrate makes of the block before it: TestOutsideTool runs the tool and compares.
 	"rewritten": "",
 }
@@ -126,18 +127,27 @@ var fragmentImports = map[string]string{
 	"awsiot":       module + "/v2",
 	"v1compat":     module + "/v1compat",
 	"shadowcompat": module + "/shadowcompat",
+	"jobscompat":   module + "/jobscompat",
+	"iotshadow":    module + "/v2/iotshadow",
+	"iotjobs":      module + "/v2/iotjobs",
+	"iotidentity":  module + "/v2/iotidentity",
+	"reqresp":      module + "/v2/reqresp",
 	"iotlocal":     module + "/iotlocal",
 	"migrate":      module + "/migrate",
 	"context":      "context",
 	"errors":       "errors",
 	"fmt":          "fmt",
+	"json":         "encoding/json",
+	"http":         "net/http",
 	"log":          "log",
 	"net":          "net",
 	"os":           "os",
+	"proxy":        "golang.org/x/net/proxy",
 	"slog":         "log/slog",
 	"testing":      "testing",
 	"time":         "time",
 	"tls":          "crypto/tls",
+	"url":          "net/url",
 }
 
 // source makes a file of b. Declarations are taken as they are, statements become the body of a function that may

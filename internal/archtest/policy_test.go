@@ -21,55 +21,72 @@ import (
 // ./... stands for every package. NONE is the standard library alone. Tests of a package may import any package of the
 // repository that the other lines do not forbid to them.
 const policy = `
-	NONE < internal/topic, internal/memnet, internal/*;
+	NONE < internal/topic, internal/few, internal/memnet, internal/pempath, internal/filelock, internal/*;
 
 	# The core: small parts, then the client, then what stands on it.
-	internal/topic, internal/memnet < v2/internal/* < v2 < v2/awsauth, v2/pkcs11, v2/pkcs12, v2/wincert, v2/mqtt311, v2/reqresp, v2/greengrass;
-	v2/reqresp < v2/iotshadow, v2/iotjobs, v2/iotidentity, v2/iotcommands;
+	internal/topic, internal/few, internal/memnet, internal/pempath, internal/filelock < v2/internal/* < v2 < v2/awsauth, v2/pkcs11, v2/pkcs12, v2/wincert, v2/mqtt311, v2/reqresp, v2/greengrass;
+	v2/reqresp < v2/internal/service < v2/iotshadow, v2/iotjobs, v2/iotidentity, v2/iotcommands;
 
 	# The facades.
-	v2, v2/awsauth < v1compat;
+	v2 < logruslog;
+	v2, v2/awsauth, logruslog < v1compat;
 	v1compat < shadowcompat, jobscompat;
 	v2/greengrass, v1compat < v1compat/discovery;
 	v2 < pahocompat;
 
 	# The local endpoint is the second opinion on the wire: it never imports v2.
-	internal/topic, internal/memnet < iotlocal/wire < iotlocal/record, iotlocal/fault < iotlocal/broker, iotlocal/* < iotlocal;
+	internal/topic, internal/memnet, internal/filelock < iotlocal/wire, iotlocal/internal/tables < iotlocal/record, iotlocal/fault, iotlocal/internal/payload, iotlocal/internal/rest, iotlocal/internal/sigv4, iotlocal/internal/wsock, iotlocal/internal/registry < iotlocal/broker, iotlocal/* < iotlocal;
 
 	# The migration tool matches by import path and name: it never imports what it rewrites.
-	NONE < migrate/internal/paths, migrate/internal/edit < migrate/internal/* < migrate/unit < migrate/*;
-	migrate/* < migrate;
+	NONE < migrate/internal/paths, migrate/internal/edit < migrate/internal/flow, migrate/unit < migrate/internal/rewrite < migrate/internal/v1errors < migrate/*, migrate/v1client < migrate/v1shadow, migrate/v1jobs, migrate/v1discovery;
+	migrate/*, migrate/v1client, migrate/v1shadow, migrate/v1jobs, migrate/v1discovery < migrate;
+
+	# What the tests of the facades have in common; nothing but tests imports it.
+	iotlocal < internal/facadetest;
+	# The same of the service clients.
+	internal/memnet, iotlocal, v2 < internal/servicetest;
 
 	# Programs.
 	iotlocal < cmd/iotlocal;
 	iotlocal/record, iotlocal < cmd/iotmigrate/internal/wirediff, cmd/iotmigrate/internal/* < cmd/iotmigrate;
 	migrate < cmd/iotmigrate;
 	iotlocal < examples/internal/*;
-	v1compat, shadowcompat < examples/internal/sample;
-	examples/internal/*, examples/internal/sample, v1compat, shadowcompat, jobscompat, v1compat/discovery < examples/v1-style/*;
-	examples/internal/*, v1compat, v2/iotshadow, v2/iotjobs, v2/iotidentity, v2/iotcommands, v2/greengrass, v2/awsauth < examples/v2-style/*;
+	v1compat, shadowcompat < examples/v1-style/internal/sample;
+	examples/internal/*, examples/v1-style/internal/sample, v1compat, shadowcompat, jobscompat, v1compat/discovery < examples/v1-style/*;
+	examples/internal/*, v1compat, v2/iotshadow, v2/iotjobs, v2/iotidentity, v2/iotcommands, v2/greengrass, v2/awsauth, v2/pkcs12 < examples/v2-style/*;
 	examples/internal/*, pahocompat < examples/paho-style/*;
 
 	use github.com/eclipse/paho.golang/packets: v2/internal/wire, iotlocal/broker;
 	use github.com/eclipse/paho.golang: bench;
 	use github.com/eclipse/paho.mqtt.golang: pahocompat, v2/mqtt311, iotlocal, iotlocal/*;
 	use github.com/coder/websocket: v2, iotlocal, iotlocal/*;
-	use golang.org/x/net: v2, iotlocal, iotlocal/*;
-	use github.com/sirupsen/logrus: v1compat, examples/internal/sample;
+	use golang.org/x/net: v2, pahocompat, iotlocal, iotlocal/*;
+	use github.com/fxamacker/cbor: iotlocal/internal/payload;
+	use github.com/sirupsen/logrus: logruslog, v1compat, examples/v1-style/internal/sample, internal/facadetest;
+	use github.com/stretchr/testify: internal/facadetest;
+	use go.uber.org/goleak: internal/facadetest;
 	use golang.org/x/tools: migrate, migrate/*, cmd/iotmigrate;
 	use github.com/aws/aws-sdk-go-v2: v2/awsauth;
 	use github.com/aws/smithy-go: v2/awsauth;
 
+	# Where a key is kept: each place alone with its dependencies.
+	use software.sslmate.com/src/go-pkcs12: v2/pkcs12;
+	use github.com/ThalesGroup/crypto11: v2/pkcs11;
+	use github.com/miekg/pkcs11: v2/pkcs11;
+	use github.com/google/certtostore: v2/wincert;
+	use golang.org/x/sys: v2/wincert;
+
 	# Scripted peers speak to the code under test through a codec that is not its own.
-	test github.com/eclipse/paho.golang/packets: v2, iotlocal, iotlocal/*;
-	# The differential run holds v1compat against the usual Go client.
-	test github.com/eclipse/paho.mqtt.golang: internal/interop;
+	test github.com/eclipse/paho.golang/packets: v2, iotlocal, iotlocal/*, internal/conformance;
+	# The differential run holds v1compat against the usual Go client; conformance speaks 3.1.1 through its codec.
+	test github.com/eclipse/paho.mqtt.golang: internal/interop, internal/conformance;
 	test github.com/stretchr/testify: v1compat, v1compat/*, shadowcompat, jobscompat, pahocompat;
 	test go.uber.org/goleak: ./...;
 	test pgregory.net/rapid: ./...;
 	test github.com/google/go-cmp: ./...;
 	test github.com/rogpeppe/go-internal: ./...;
-	test golang.org/x/tools: migrate, migrate/*, cmd/iotmigrate, internal/archtest;
+	test software.sslmate.com/src/go-pkcs12: examples;
+	test golang.org/x/tools: migrate, migrate/*, cmd/iotmigrate, internal/archtest, pahocompat;
 
 	test no v1compat: v2, v2/*;
 	test no shadowcompat: v2, v2/*;
@@ -80,7 +97,7 @@ const policy = `
 	external iotlocal: v2, v2/*;
 
 	modules v2: github.com/eclipse/paho.golang, github.com/coder/websocket, golang.org/x;
-	modules iotlocal: github.com/eclipse/paho.golang, github.com/eclipse/paho.mqtt.golang, github.com/gorilla/websocket, github.com/coder/websocket, golang.org/x;
+	modules iotlocal: github.com/eclipse/paho.golang, github.com/eclipse/paho.mqtt.golang, github.com/gorilla/websocket, github.com/coder/websocket, golang.org/x, github.com/fxamacker/cbor, github.com/x448/float16;
 	modules migrate: golang.org/x;
 `
 

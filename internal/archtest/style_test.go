@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// maxLines is the size above which a file is two files (ARCHITECTURE.md section 7).
+// maxLines is the size above which a file is two files.
 const maxLines = 600
 
 // generated reports whether f was written by stringer: the only generator here, and its output has no comments.
@@ -211,7 +211,7 @@ func calls(call *ast.CallExpr, b banned) bool {
 }
 
 // TestExplicitV2Import: the folder v2 holds package awsiot, so every import names it; tools that guess the name from the
-// path would write v2 (migration.md T2).
+// path would write v2.
 func TestExplicitV2Import(t *testing.T) {
 	for _, f := range files(t) {
 		for _, spec := range f.ast.Imports {
@@ -245,5 +245,41 @@ func TestNoLeftovers(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestAliasesSayWhere: go doc shows of an alias the name of another type and no field, so its comment links the type that it
+// stands for, as [broker.Limits].
+func TestAliasesSayWhere(t *testing.T) {
+	seen := 0
+	for _, f := range files(t) {
+		if f.isTest || f.dir != "iotlocal" {
+			continue
+		}
+		for _, decl := range f.ast.Decls {
+			group, ok := decl.(*ast.GenDecl)
+			if !ok {
+				continue
+			}
+			for _, s := range group.Specs {
+				spec, ok := s.(*ast.TypeSpec)
+				if !ok || !spec.Assign.IsValid() || !spec.Name.IsExported() {
+					continue
+				}
+				of, ok := spec.Type.(*ast.SelectorExpr)
+				if !ok {
+					continue
+				}
+				seen++
+				pkg, _ := of.X.(*ast.Ident)
+				text := strings.Join(strings.Fields(group.Doc.Text()+" "+spec.Doc.Text()), " ")
+				if link := "[" + pkg.Name + "." + of.Sel.Name + "]"; !strings.Contains(text, link) {
+					t.Errorf("%s: the comment of %s does not say where its fields stand: %s", position(f, spec), spec.Name.Name, link)
+				}
+			}
+		}
+	}
+	if seen < 40 {
+		t.Errorf("only %d aliases seen", seen)
 	}
 }

@@ -222,6 +222,8 @@ type relay struct {
 	mu    sync.Mutex
 	shut  bool
 	conns map[net.Conn]bool
+
+	serving sync.WaitGroup
 }
 
 func startRelay(t *testing.T, port int) *relay {
@@ -238,7 +240,11 @@ func startRelay(t *testing.T, port int) *relay {
 			if err != nil {
 				return
 			}
-			running.Go(func() { r.serve(c) })
+			r.serving.Add(1)
+			running.Go(func() {
+				defer r.serving.Done()
+				r.serve(c)
+			})
 		}
 	})
 	t.Cleanup(func() {
@@ -272,13 +278,15 @@ func (r *relay) serve(c net.Conn) {
 		return
 	}
 	var both sync.WaitGroup
-	for _, pair := range [2][2]net.Conn{{c, b}, {b, c}} {
-		both.Go(func() {
-			_, _ = io.Copy(pair[0], pair[1])
-			c.Close()
-			b.Close()
-		})
-	}
+	both.Go(func() {
+		_, _ = io.Copy(b, c)
+		_ = b.(*net.TCPConn).CloseWrite() // the broker ends the connection when it has read what came before
+	})
+	both.Go(func() {
+		_, _ = io.Copy(c, b)
+		c.Close()
+		b.Close()
+	})
 	both.Wait()
 }
 
@@ -291,6 +299,22 @@ func (r *relay) cut() {
 		c.Close()
 	}
 	clear(r.conns)
+}
+
+// drain waits until the broker has ended every connection. Without that, what an engine says last on one connection may reach
+// the broker behind what it says first on the next one, and a CONNECT before a DISCONNECT means the last will.
+func (r *relay) drain(t *testing.T) {
+	t.Helper()
+	ended := make(chan struct{})
+	go func() { // ends with the connections, which the end of the test cuts
+		r.serving.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Fatal("the broker has not ended the connection")
+	}
 }
 
 // resume lets connections through again.

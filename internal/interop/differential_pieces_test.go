@@ -166,7 +166,7 @@ var pieces = []piece{
 		run: func(s *stage) {
 			s.engine.connect(s.T)
 			s.engine.publish(s.T, message{topic: "alive", payload: "yes", qos: 1})
-			s.engine.disconnect(s.T)
+			s.disconnect()
 			s.engine.connect(s.T)
 			s.engine.publish(s.T, message{topic: "alive", payload: "again", qos: 1})
 		},
@@ -225,7 +225,7 @@ var pieces = []piece{
 		run: func(s *stage) {
 			s.engine.connect(s.T)
 			s.engine.subscribe(s.T, "s/#", 1, s.hear("s"))
-			s.engine.disconnect(s.T)
+			s.disconnect()
 			for _, m := range numbered("s/1", "away", 10) {
 				s.peer(m)
 			}

@@ -109,6 +109,13 @@ type stage struct {
 	news     chan struct{} // buffered: something was received
 }
 
+// disconnect lets the engine disconnect, and waits until the broker knows.
+func (s *stage) disconnect() {
+	s.Helper()
+	s.engine.disconnect(s.T)
+	s.relay.drain(s.T)
+}
+
 // hear is a callback that records.
 func (s *stage) hear(label string) func(message) {
 	return func(m message) {
@@ -214,7 +221,7 @@ func play(t *testing.T, p piece, at place, open func(setup) engine) (seen, recei
 	s.engine = open(setup{addr: r.addr(), id: "player", will: p.will, stay: p.stay, failed: func(err error) { t.Error(err) }})
 	watcher := observe(t, at, "observer")
 	p.run(s)
-	s.engine.disconnect(t)
+	s.disconnect()
 	s.peer(end)
 	seen, received = saw(t, watcher), s.heard()
 	if p.unordered {

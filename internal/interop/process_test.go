@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds every wait of these tests.
-const patience = 30 * time.Second
+const patience = 5 * time.Minute
 
 // tool is the path of a program that the tests need. It is an error, never a reason to skip, when it is missing.
 func tool(t *testing.T, name string) string {

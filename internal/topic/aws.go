@@ -34,7 +34,8 @@ const (
 )
 
 // CheckAWSTopic checks s, a valid topic, against the limits of AWS IoT Core: at
-// most 7 slashes and 256 bytes, not counting a leading `$aws/rules/RULE/`. It
+// most 7 slashes and 256 bytes, not counting a leading `$aws/rules/RULE/`; a
+// reserved topic of a service has as many slashes as it has, see AWSReserved. It
 // does not allocate when s is good. AWS closes the connection of a client that
 // breaks these limits, which takes every other operation down with it: better
 // refused here.
@@ -49,7 +50,7 @@ func checkAWS(k Kind, s string) error {
 	if len(counted) > MaxAWSTopicBytes {
 		return fail(k, s, RuleAWSLength, -1, MaxAWSTopicBytes)
 	}
-	if strings.Count(counted, "/") > MaxAWSSlashes {
+	if strings.Count(counted, "/") > MaxAWSSlashes && !AWSReserved(s) {
 		return fail(k, s, RuleAWSSlashes, -1, MaxAWSSlashes)
 	}
 	return nil
@@ -59,8 +60,23 @@ func checkAWS(k Kind, s string) error {
 // what follows a leading `$share/GROUP/` and then a leading `$aws/rules/RULE/`,
 // both compared without regard to case, as aws-c-mqtt does.
 func AWSCounted(s string) string {
-	return skip(skip(s, sharePrefix), "$aws/rules/")
+	return skip(skip(s, sharePrefix), rulesPrefix)
 }
+
+// AWSReserved reports whether a topic or filter, without regard to a leading
+// `$share/GROUP/`, belongs to a service of AWS IoT (AWS IoT Developer Guide,
+// "Reserved topics"): everything under `$aws/` but `$aws/rules/`, where what
+// follows the name of the rule is the program's. The services' topics have as many
+// levels as they need, those of commands nine, and new services come.
+func AWSReserved(s string) bool {
+	s = skip(s, sharePrefix)
+	return len(s) >= len(awsPrefix) && strings.EqualFold(s[:len(awsPrefix)], awsPrefix) && AWSCounted(s) == s
+}
+
+const (
+	awsPrefix   = "$aws/"
+	rulesPrefix = "$aws/rules/"
+)
 
 // skip cuts prefix and the level after it from s, if both are there.
 func skip(s, prefix string) string {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Upstream: topic_skip_rules_prefix, topic_get_segment_count.
+// Cases of aws-c-mqtt's tests: topic_skip_rules_prefix, topic_get_segment_count.
 func TestAWSCounted(t *testing.T) {
 	for _, c := range []struct{ s, want string }{
 		{"", ""},
@@ -49,7 +49,10 @@ func TestCheckAWS(t *testing.T) {
 		{"rule, 257 bytes", "$aws/rules/r/x" + b256, RuleAWSLength},
 		{"share and rule", "$share/" + b256 + "/$Aws/rules/r/" + b256, 0},
 		{"shadow", "$aws/things/t/shadow/name/n/update/accepted", 0},
-		{"shadow, one level more", "$aws/things/t/shadow/name/n/update/accepted/x", RuleAWSSlashes},
+		{"a service's own, 8 slashes", "$aws/things/t/shadow/name/n/update/accepted/x", 0},
+		{"a service's own, 257 bytes", "$aws/things/" + b256[:244] + "x", RuleAWSLength},
+		{"not $aws/", "$awsx/1/2/3/4/5/6/7/8", RuleAWSSlashes},
+		{"rule with a reserved name behind it", "$aws/rules/r/$aws/2/3/4/5/6/7/8/9", RuleAWSSlashes},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if rule, _ := broke(t, CheckAWSTopic(c.s), KindTopic); rule != c.rule {
@@ -59,6 +62,48 @@ func TestCheckAWS(t *testing.T) {
 				t.Errorf("filter: rule %v, want %v", rule, c.rule)
 			}
 		})
+	}
+}
+
+// The reserved topics of the AWS IoT Developer Guide, with the longest names that their services take where that fits into
+// 256 bytes: none is refused, as a topic, with a wildcard for each name, and shared.
+func TestCheckAWSReserved(t *testing.T) {
+	names := strings.NewReplacer("THING", strings.Repeat("t", MaxThingNameBytes), "SHADOW", strings.Repeat("s", MaxShadowNameBytes),
+		"JOB", strings.Repeat("j", MaxJobIDBytes), "EXECUTION", strings.Repeat("e", 36), "TEMPLATE", strings.Repeat("p", 36), "STREAM", strings.Repeat("m", 64))
+	wild := strings.NewReplacer("THING", "+", "SHADOW", "+", "JOB", "+", "EXECUTION", "+", "TEMPLATE", "+", "STREAM", "+")
+	for _, s := range []string{
+		"$aws/things/THING/shadow/get", "$aws/things/THING/shadow/update/documents", "$aws/things/THING/shadow/name/SHADOW/update/documents",
+		"$aws/things/THING/shadow/name/SHADOW/delete/accepted", "$aws/things/THING/shadow/#",
+		"$aws/things/THING/jobs/notify-next", "$aws/things/THING/jobs/$next/get/accepted", "$aws/things/THING/jobs/JOB/update/rejected",
+		"$aws/commands/things/THING/executions/EXECUTION/request/json", "$aws/commands/things/THING/executions/EXECUTION/response/json",
+		"$aws/commands/things/THING/executions/EXECUTION/response/accepted/json", "$aws/commands/things/THING/executions/EXECUTION/response/rejected/cbor",
+		"$aws/commands/clients/THING/executions/EXECUTION/response/accepted/json", "$aws/commands/things/THING/executions/+/request/+",
+		"$aws/certificates/create-from-csr/cbor/accepted", "$aws/provisioning-templates/TEMPLATE/provision/json/rejected",
+		"$aws/things/THING/defender/metrics/json/accepted", "$aws/things/THING/streams/STREAM/description/json", "$aws/things/THING/streams/STREAM/rejected/cbor",
+		"$aws/things/THING/tunnels/notify", "$aws/device_location/THING/get_position_estimate/accepted",
+		"$aws/events/presence/connected/THING", "$aws/events/subscriptions/unsubscribed/THING", "$aws/events/job/JOB/cancellation_in_progress",
+		"$aws/events/jobExecution/JOB/timed_out", "$aws/events/thing/THING/created", "$aws/events/thingGroupHierarchy/thingGroup/a/childThingGroup/b/added",
+		"$aws/events/thingTypeAssociation/thing/THING/thingType/a/added", "$aws/events/certificates/registered/a",
+		"$aws/sitewise/asset-models/a/assets/b/properties/c", "$aws/iotwireless/events/join/eventType/lorawan/wireless_devices/deveui/a/b",
+		"$aws/a-service/of/next/year/with/more/levels/than/any/other",
+	} {
+		full := names.Replace(s)
+		if len(full) > MaxAWSTopicBytes {
+			t.Errorf("%s: %d bytes: the test wants less", s, len(full))
+		}
+		for _, f := range []string{full, wild.Replace(s), "$share/g/" + full} {
+			if err := CheckAWSFilter(f); err != nil || !AWSReserved(f) {
+				t.Errorf("filter %q: %v", f, err)
+			}
+		}
+		if err := CheckAWSTopic(full); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, s := range []string{"a/b", "$aws", "$SYS/x", "$aws/rules/r/a", "$share/g/$aws/rules/r/a", "x/$aws/y", "$share/g/a"} {
+		if AWSReserved(s) {
+			t.Errorf("%q is reserved", s)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ func broke(t *testing.T, err error, k Kind) (Rule, int) {
 	return e.Rule, e.Offset
 }
 
-// Upstream: mqtt_utf8_encoded_string_test, at the edges of every range.
+// Cases of aws-c-mqtt's tests: mqtt_utf8_encoded_string_test, at the edges of every range.
 func TestValidUTF8(t *testing.T) {
 	for _, c := range []struct {
 		name, s string
@@ -131,7 +131,7 @@ func TestValidateTopic(t *testing.T) {
 	}
 }
 
-// Upstream: shared_subscription_validation among others.
+// Cases of aws-c-mqtt's tests: shared_subscription_validation among others.
 func TestValidateFilter(t *testing.T) {
 	for _, c := range []struct {
 		name, s string

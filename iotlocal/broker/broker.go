@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +26,8 @@ type Broker struct {
 	rec  *record.Recorder
 	gate gate
 
+	services []prefixed // the longest prefix first
+
 	wg       sync.WaitGroup // every goroutine
 	closing  chan struct{}
 	sweep    chan struct{} // capacity 1: the janitor's wake-up
@@ -39,10 +43,14 @@ type Broker struct {
 	subs      tree
 	retained  map[string]*Message
 	wills     map[string]delayedWill // by client id
+	connects  map[string]*perSecond  // by client id, with Limits.ConnectsPerSecond
 	routing   uint64                 // number of the current routing, for session.mark
 	picks     []pick                 // scratch of route
+	touched   []*conn                // have something to write that nobody has told them of
 	losses    []loss                 // for the janitor to log
 	lost      int                    // messages dropped for want of room
+	numbers   uint64                 // of the messages that the Keeper has
+	unkept    error                  // the last one of the Keeper
 }
 
 // New returns a running Broker without listeners.
@@ -57,10 +65,10 @@ func New(o Options) *Broker {
 	b := &Broker{
 		opts: o, log: o.Logger, rec: o.Recorder,
 		closing: make(chan struct{}), sweep: make(chan struct{}, 1),
-		idPrefix: assignedPrefix(),
-		conns:    map[*conn]struct{}{}, sessions: map[string]*session{},
+		idPrefix: assignedPrefix(), services: byPrefix(o.Services),
+		conns: map[*conn]struct{}{}, sessions: map[string]*session{},
 		subs:     tree{parentMatch: o.Standard.HashMatchesParent},
-		retained: map[string]*Message{}, wills: map[string]delayedWill{},
+		retained: map[string]*Message{}, wills: map[string]delayedWill{}, connects: map[string]*perSecond{},
 	}
 	b.wg.Go(b.janitor)
 	return b
@@ -106,7 +114,8 @@ func (b *Broker) accept(l net.Listener, conf *tls.Config) {
 
 // ServeConn takes one connection that somebody else accepted; it returns at
 // once. The Broker closes nc. When nc has a method Transport() record.Transport,
-// that is what is recorded of it.
+// that is what is recorded of it; when it has a method Principal() string, that is
+// Client.Principal, and what a method Request() *http.Request returns Client.Request.
 func (b *Broker) ServeConn(nc net.Conn, conf *tls.Config) {
 	c := newConn(b, nc, conf)
 	c.admission = b.gate.enter() // here, so that it is in the order of accepting
@@ -165,18 +174,19 @@ func (b *Broker) janitor() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		b.logLosses()
-		next, any := b.expire(b.opts.Now())
-		if any {
-			timer.Reset(next)
-		} else {
-			timer.Stop()
-		}
+		// Nothing is due before the first call: what is restored may be, but not before
+		// all of it has been, when Wake is called.
 		select {
 		case <-timer.C:
 		case <-b.sweep:
 		case <-b.closing:
 			return
+		}
+		b.logLosses()
+		if next, any := b.expire(b.opts.Now()); any {
+			timer.Reset(next)
+		} else {
+			timer.Stop()
 		}
 	}
 }
@@ -191,7 +201,7 @@ func (b *Broker) Wake() {
 // expire does what is due and returns the time until the next thing is.
 func (b *Broker) expire(now time.Time) (next time.Duration, any bool) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	due := func(t time.Time) bool {
 		left := t.Sub(now)
 		if left <= 0 {
@@ -203,8 +213,12 @@ func (b *Broker) expire(now time.Time) (next time.Duration, any bool) {
 		return false
 	}
 	for _, s := range b.sessions {
-		if s.conn == nil && due(s.expiresAt) {
+		switch {
+		case s.conn == nil && due(s.expiresAt):
 			b.dropSession(s, now)
+		case s.conn != nil && s.replay > 0 && s.replayed.full(b.opts.Limits.OfflineReplay) && due(s.replayed.next()):
+			s.pump(now)
+			due(s.replayed.next())
 		}
 	}
 	for id, w := range b.wills {
@@ -223,6 +237,7 @@ func (b *Broker) dropSession(s *session, now time.Time) {
 		b.subs.remove(sub)
 	}
 	delete(b.sessions, s.id)
+	b.keepSession(s)
 	if w, ok := b.wills[s.id]; ok {
 		delete(b.wills, s.id)
 		b.route(w.msg, nil, now)
@@ -252,6 +267,8 @@ func (b *Broker) detach(c *conn, cause Cause) bool {
 	}
 	if s.expiry == 0 {
 		b.dropSession(s, now)
+	} else {
+		b.keepSession(s)
 	}
 	signal(b.sweep)
 	return true
@@ -267,4 +284,38 @@ func (c *conn) sendsWill(cause Cause) bool {
 		return c.disconnectCode == wire.DisconnectWithWill
 	}
 	return true
+}
+
+// Retained returns the retained messages that have not expired, by their topics.
+func (b *Broker) Retained() []RetainedMessage {
+	now := b.opts.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []RetainedMessage
+	for _, m := range b.retained {
+		if _, expired := m.expired(now); !expired {
+			all = append(all, RetainedMessage{Message: *m, At: m.received})
+		}
+	}
+	slices.SortFunc(all, func(a, b RetainedMessage) int { return strings.Compare(a.Topic, b.Topic) })
+	return all
+}
+
+// RetainedMessage returns the retained message of a topic, unless there is none or it has expired.
+func (b *Broker) RetainedMessage(topic string) (RetainedMessage, bool) {
+	now := b.opts.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	m := b.retained[topic]
+	if m == nil {
+		return RetainedMessage{}, false
+	}
+	_, expired := m.expired(now)
+	return RetainedMessage{Message: *m, At: m.received}, !expired
+}
+
+// RetainedMessage is a message that is kept for later subscribers, and since when.
+type RetainedMessage struct {
+	Message
+	At time.Time
 }

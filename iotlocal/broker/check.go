@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"fmt"
 	"unicode/utf8"
 
@@ -67,19 +68,19 @@ func (c *cursor) u16(what string) uint16 {
 
 func (c *cursor) binary(what string) []byte { return c.take(int(c.u16(what)), what) }
 
-// text reads a UTF-8 string: no ill-formed sequence and no U+0000
+func (c *cursor) u32(what string) uint32 { return uint32(c.u16(what))<<16 | uint32(c.u16(what)) }
+
+// text reads a UTF-8 string and checks it: no ill-formed sequence and no U+0000
 // [MQTT5-1.5.4-1, 1.5.4-2].
-func (c *cursor) text(what string) string {
-	s := string(c.binary(what))
-	if c.err == nil && !utf8.ValidString(s) {
+func (c *cursor) text(what string) {
+	s := c.binary(what)
+	switch {
+	case c.err != nil:
+	case !utf8.Valid(s):
 		c.err = malformed("%s is not valid UTF-8", what)
+	case bytes.IndexByte(s, 0) >= 0:
+		c.err = malformed("%s contains U+0000", what)
 	}
-	for i := 0; c.err == nil && i < len(s); i++ {
-		if s[i] == 0 {
-			c.err = malformed("%s contains U+0000", what)
-		}
-	}
-	return s
 }
 
 // varint reads a variable byte integer of at most four bytes [MQTT5-1.5.5-1].

@@ -96,7 +96,7 @@ func (c *cursor) value(r propRule) {
 	case propU16:
 		v = uint32(c.u16(r.name))
 	case propU32:
-		v = uint32(c.u16(r.name))<<16 | uint32(c.u16(r.name))
+		v = c.u32(r.name)
 	case propVarint:
 		v = uint32(c.varint(r.name))
 	case propText:

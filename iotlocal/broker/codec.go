@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -12,7 +11,8 @@ import (
 // codec turns packets into bytes and back for one protocol version. decode is
 // called with what checkFrame has found in order.
 type codec interface {
-	decode(header byte, body []byte) (packet, error)
+	// What it returns may be in s, or refer to body: it is good until the next call.
+	decode(header byte, body []byte, s *scratch) (packet, error)
 	// encode appends to b and reports false when the protocol has no such
 	// packet: a 3.1.1 client is never sent a DISCONNECT.
 	encode(b *bytes.Buffer, p packet) (bool, error)
@@ -25,9 +25,15 @@ func codecFor(v wire.Version) codec {
 	return codec3{version: v}
 }
 
+// stream is what packets are read from.
+type stream interface {
+	io.Reader
+	io.ByteReader
+}
+
 // readFrame reads one packet whose total size is at most limit bytes. The
 // length field is believed only within the limit: nothing is allocated before.
-func readFrame(r *bufio.Reader, limit uint32) (header byte, body []byte, err error) {
+func readFrame(r stream, limit uint32) (header byte, body []byte, err error) {
 	header, err = r.ReadByte()
 	if err != nil {
 		return 0, nil, err

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 
 	paho "github.com/eclipse/paho.mqtt.golang/packets"
@@ -14,7 +15,13 @@ import (
 // paho.mqtt.golang/packets.
 type codec3 struct{ version wire.Version }
 
-func (c codec3) decode(header byte, body []byte) (packet, error) {
+func (c codec3) decode(header byte, body []byte, s *scratch) (packet, error) {
+	switch wire.PacketType(header >> 4) {
+	case wire.PUBLISH:
+		return s.publish(c.version, header, body), nil
+	case wire.PUBACK:
+		return s.acked(body), nil // checkFrame: there is nothing but the identifier
+	}
 	fh := paho.FixedHeader{MessageType: header >> 4, Dup: header&8 != 0, Qos: header >> 1 & 3,
 		Retain: header&1 != 0, RemainingLength: len(body)}
 	cp, err := paho.NewControlPacketWithHeader(fh)
@@ -27,11 +34,6 @@ func (c codec3) decode(header byte, body []byte) (packet, error) {
 	switch p := cp.(type) {
 	case *paho.ConnectPacket:
 		return connect3(p), nil
-	case *paho.PublishPacket:
-		m := &Message{Topic: p.TopicName, Payload: p.Payload, QoS: p.Qos, Retain: p.Retain}
-		return &publishPacket{msg: m, qos: p.Qos, retain: p.Retain, dup: p.Dup, id: p.MessageID}, nil
-	case *paho.PubackPacket:
-		return &ackPacket{id: p.MessageID}, nil
 	case *paho.SubscribePacket:
 		s := &subscribePacket{id: p.MessageID}
 		for i, t := range p.Topics {
@@ -72,14 +74,11 @@ func (c codec3) encode(b *bytes.Buffer, p packet) (bool, error) {
 		out.SessionPresent = p.sessionPresent && c.version == wire.MQTT311
 		return true, out.Write(b)
 	case *publishPacket:
-		out := paho.NewControlPacket(paho.Publish).(*paho.PublishPacket)
-		out.TopicName, out.Payload, out.MessageID = p.msg.Topic, p.msg.Payload, p.id
-		out.Qos, out.Retain, out.Dup = p.qos, p.retain, p.dup
-		return true, out.Write(b)
+		b.Write(appendPublish(b.AvailableBuffer(), c.version, p))
+		return true, nil
 	case *ackPacket:
-		out := paho.NewControlPacket(paho.Puback).(*paho.PubackPacket)
-		out.MessageID = p.id
-		return true, out.Write(b)
+		b.Write([]byte{byte(wire.PUBACK) << 4, 2, byte(p.id >> 8), byte(p.id)})
+		return true, nil
 	case *codesPacket:
 		if p.typ == wire.UNSUBACK {
 			out := paho.NewControlPacket(paho.Unsuback).(*paho.UnsubackPacket)
@@ -106,6 +105,7 @@ func (c codec3) encode(b *bytes.Buffer, p packet) (bool, error) {
 // asWritten3 takes out of a record what 3.1.1 has no place for, so that the
 // record shows what the client was told.
 func asWritten3(r *record.Packet) {
+	r.Refusal = cmp.Or(r.Refusal, r.Reason)
 	r.Reason, r.Properties = "", nil
 	switch r.Type {
 	case wire.CONNACK:

@@ -13,14 +13,19 @@ import (
 // codec5 is MQTT 5 on paho.golang/packets.
 type codec5 struct{}
 
-func (codec5) decode(header byte, body []byte) (packet, error) {
+func (codec5) decode(header byte, body []byte, s *scratch) (packet, error) {
 	t := wire.PacketType(header >> 4)
+	switch t {
+	case wire.PUBLISH:
+		return s.publish(wire.MQTT5, header, body), nil
+	case wire.PUBACK:
+		if p := s.acked(body); p != nil {
+			return p, nil
+		}
+	}
 	cp := paho.NewControlPacket(byte(t))
 	if cp == nil {
 		return nil, malformed("packet type %d", byte(t))
-	}
-	if pub, ok := cp.Content.(*paho.Publish); ok {
-		pub.QoS, pub.Duplicate, pub.Retain = header>>1&3, header&8 != 0, header&1 != 0
 	}
 	// The codec cannot read a DISCONNECT without a reason code [MQTT5-3.14.2.1].
 	if !(t == wire.DISCONNECT && len(body) == 0) {
@@ -31,8 +36,6 @@ func (codec5) decode(header byte, body []byte) (packet, error) {
 	switch p := cp.Content.(type) {
 	case *paho.Connect:
 		return connect5(p), nil
-	case *paho.Publish:
-		return publish5(p), nil
 	case *paho.Puback:
 		return &ackPacket{id: p.PacketID, code: wire.Code(p.ReasonCode), reason: p.Properties.ReasonString}, nil
 	case *paho.Subscribe:
@@ -74,13 +77,6 @@ func connect5(p *paho.Connect) *connectPacket {
 	return c
 }
 
-func publish5(p *paho.Publish) *publishPacket {
-	m := message5(p.Topic, p.Payload, p.Properties)
-	m.QoS, m.Retain = p.QoS, p.Retain
-	return &publishPacket{msg: m, qos: p.QoS, retain: p.Retain, dup: p.Duplicate, id: p.PacketID,
-		alias: p.Properties.TopicAlias, expiry: m.MessageExpiry}
-}
-
 func message5(topic string, payload []byte, pr *paho.Properties) *Message {
 	m := &Message{Topic: topic, Payload: payload, PayloadFormat: pr.PayloadFormat, MessageExpiry: pr.MessageExpiry,
 		ContentType: pr.ContentType, ResponseTopic: pr.ResponseTopic, CorrelationData: pr.CorrelationData}
@@ -99,14 +95,11 @@ func (codec5) encode(b *bytes.Buffer, p packet) (bool, error) {
 	case *connackPacket:
 		content = connack5(p)
 	case *publishPacket:
-		content = outgoing5(p)
+		b.Write(appendPublish(b.AvailableBuffer(), wire.MQTT5, p))
+		return true, nil
 	case *ackPacket:
-		if p.code == wire.Success && p.reason == "" {
-			// Both may be left out for success [MQTT5-3.4.2.1], as AWS does.
-			b.Write([]byte{byte(wire.PUBACK) << 4, 2, byte(p.id >> 8), byte(p.id)})
-			return true, nil
-		}
-		content = &paho.Puback{PacketID: p.id, ReasonCode: byte(p.code), Properties: reason5(p.reason)}
+		b.Write(appendAck(b.AvailableBuffer(), p))
+		return true, nil
 	case *codesPacket:
 		if p.typ == wire.SUBACK {
 			content = &paho.Suback{PacketID: p.id, Reasons: codeBytes(p.codes), Properties: reason5(p.reason)}
@@ -134,17 +127,6 @@ func connack5(p *connackPacket) *paho.Connack {
 		pr.SubIDAvailable = &zero
 	}
 	return &paho.Connack{SessionPresent: p.sessionPresent, ReasonCode: byte(p.code), Properties: pr}
-}
-
-func outgoing5(p *publishPacket) *paho.Publish {
-	m := p.msg
-	pr := &paho.Properties{PayloadFormat: m.PayloadFormat, MessageExpiry: p.expiry, ContentType: m.ContentType,
-		ResponseTopic: m.ResponseTopic, CorrelationData: m.CorrelationData}
-	for _, u := range m.UserProperties {
-		pr.User = append(pr.User, paho.User{Key: u.Name, Value: u.Value})
-	}
-	return &paho.Publish{Topic: m.Topic, Payload: m.Payload, QoS: p.qos, Retain: p.retain, Duplicate: p.dup,
-		PacketID: p.id, Properties: pr}
 }
 
 func reason5(s string) *paho.Properties { return &paho.Properties{ReasonString: s} }

@@ -109,7 +109,7 @@ func FuzzFrame(f *testing.F) {
 			return
 		}
 		c := codecFor(v)
-		p, err := c.decode(header, body)
+		p, err := c.decode(header, body, new(scratch))
 		if err != nil {
 			t.Fatalf("checked, but the codec says %v", err)
 		}
@@ -131,7 +131,7 @@ func FuzzFrame(f *testing.F) {
 		if err != nil || h2 != header {
 			t.Fatalf("0x%02X, %v; was 0x%02X", h2, err, header)
 		}
-		p2, err := c.decode(h2, body2)
+		p2, err := c.decode(h2, body2, new(scratch))
 		if err != nil || !reflect.DeepEqual(normal(pub), normal(p2.(*publishPacket))) {
 			t.Fatalf("%+v came back as %+v, %v", pub.msg, p2, err)
 		}
@@ -170,7 +170,7 @@ func TestTruncations(t *testing.T) {
 					continue
 				}
 				if checkFrame(v, s[0], body[:n]) == nil {
-					if _, err := codecFor(v).decode(s[0], body[:n]); err != nil {
+					if _, err := codecFor(v).decode(s[0], body[:n], new(scratch)); err != nil {
 						t.Errorf("% X cut to %d bytes: %v", s, n, err)
 					}
 				}

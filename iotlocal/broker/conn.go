@@ -1,7 +1,7 @@
 package broker
 
 import (
-	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -31,17 +31,21 @@ type conn struct {
 	number int
 
 	admission admission
-	in        *bufio.Reader
+	in        input
+	direct    *direct // nil: the transport is written by a goroutine only
 	out       *outbox
+	turn      *turn  // of the reader, while it handles packets
+	topic     string // the last one that was published to
 
 	done      chan struct{} // closed by abort: nothing is to be written any more
 	abortOnce sync.Once
-	writing   atomic.Bool   // the writer was started
-	written   chan struct{} // closed when the writer has ended
+	writer    writer
+	written   chan struct{} // closed when the writer has ended for good
 	finishing atomic.Bool   // the server is about to close in good order
 	gone      atomic.Bool   // the end was recorded
 	keepAlive atomic.Int64  // read timeout in nanoseconds, 0: none
 	unacked   atomic.Int32  // QoS 1 messages received whose PUBACK is not written
+	lastWords atomic.Value  // string: why the server ends the connection, for the record, where no packet says it
 	id        atomic.Value  // string: the client identifier, as soon as it is known
 
 	// Set by the reader before the writer starts or the session is attached.
@@ -49,6 +53,7 @@ type conn struct {
 	codec         codec
 	client        *Client
 	aliases       map[uint16]string
+	publishes     perSecond
 	window        int    // QoS 1 messages the client takes unacknowledged
 	maxPacket     uint32 // bytes the client takes, 0: any
 	noProblemInfo bool
@@ -59,6 +64,7 @@ type conn struct {
 	will           *will
 	cause          Cause
 	disconnectCode wire.Code
+	touched        bool // it stands in Broker.touched
 }
 
 // errEnded stops the reader without further ado; errRefused after a CONNACK
@@ -66,38 +72,46 @@ type conn struct {
 var (
 	errEnded   = errors.New("iotlocal: connection ended")
 	errRefused = errors.New("iotlocal: connection refused")
+	errGiven   = errors.New("iotlocal: connection given away") // see Options.Protocols
 )
 
 func (c *conn) clientID() string { return c.id.Load().(string) }
 
 func newConn(b *Broker, nc net.Conn, conf *tls.Config) *conn {
 	c := &conn{b: b, raw: nc, nc: nc, number: int(b.connSeq.Add(1)), out: newOutbox(),
-		done: make(chan struct{}), written: make(chan struct{}), aliases: map[uint16]string{}}
+		done: make(chan struct{}), written: make(chan struct{})}
 	if conf != nil {
 		c.nc = tls.Server(nc, conf)
 	}
 	c.id.Store("")
-	c.in = bufio.NewReader(timedReader{c})
+	c.lastWords.Store("")
+	c.direct = newDirect(c.nc, &c.in)
+	c.in.src, c.in.direct, c.writer.c = c.nc, c.direct, c
 	return c
 }
 
-// timedReader applies the keep alive to every read.
-type timedReader struct{ c *conn }
-
-func (r timedReader) Read(p []byte) (int, error) {
-	c := r.c
-	if d := c.keepAlive.Load(); d != 0 && !c.finishing.Load() {
-		c.nc.SetReadDeadline(time.Now().Add(time.Duration(d)))
-		if c.finishing.Load() { // the writer set its own in between
-			c.nc.SetReadDeadline(time.Now().Add(linger))
-		}
+// readWithin sets the time for what is read from now on, unless the connection
+// is about to end, which has its own.
+func (c *conn) readWithin(d time.Duration) {
+	if c.finishing.Load() {
+		return
 	}
-	return c.nc.Read(p)
+	c.nc.SetReadDeadline(time.Now().Add(d))
+	if c.finishing.Load() { // the writer set its own in between
+		c.nc.SetReadDeadline(time.Now().Add(linger))
+	}
 }
 
 // serve is the reader goroutine: the whole life of the connection.
 func (c *conn) serve() {
 	err := c.run()
+	defer c.in.release()
+	if errors.Is(err, errGiven) {
+		c.b.mu.Lock()
+		delete(c.b.conns, c)
+		c.b.mu.Unlock()
+		return
+	}
 	c.close(err)
 	c.b.mu.Lock()
 	delete(c.b.conns, c)
@@ -114,23 +128,54 @@ func (c *conn) run() error {
 		c.event(wire.ServerClosed, "refused by a fault")
 		return errEnded
 	case admitSilent:
-		c.b.rec.Add(record.Packet{Dir: wire.Event, Type: wire.TransportOpen, Conn: c.number, Fault: "silenced",
-			Transport: &record.Transport{RemoteAddr: c.nc.RemoteAddr().String()}})
-		_, err := io.Copy(io.Discard, c.raw)
-		return cmpErr(err, io.EOF)
+		return c.silence()
 	}
+	if err := c.open(); err != nil {
+		return err
+	}
+	for {
+		if err := c.take(c.await()); err != nil {
+			return err
+		}
+	}
+}
+
+// take handles the packets that have come whole, unless waiting for them gave an
+// error, which is judged.
+func (c *conn) take(err error) error {
+	c.begin()
+	defer c.finish()
+	for range maxTurn {
+		if err = c.next(err); err != nil || !c.in.whole() {
+			return err
+		}
+	}
+	return nil
+}
+
+// open takes the client in, from the handshake to CONNACK.
+func (c *conn) open() error {
 	c.nc.SetReadDeadline(time.Now().Add(c.b.opts.Limits.ConnectTimeout))
 	if err := c.handshake(); err != nil {
 		return err
 	}
-	if err := c.connect(); err != nil {
-		return err
-	}
-	for {
-		if err := c.next(); err != nil {
-			return err
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		if take := c.b.opts.Protocols[tc.ConnectionState().NegotiatedProtocol]; take != nil {
+			c.nc.SetReadDeadline(time.Time{})
+			take(tc)
+			return errGiven
 		}
 	}
+	return c.connect()
+}
+
+// silence reads and never answers. It is apart from run, whose stack would have
+// room for the record as long as the connection lives.
+func (c *conn) silence() error {
+	c.b.rec.Add(record.Packet{Dir: wire.Event, Type: wire.TransportOpen, Conn: c.number, Fault: "silenced",
+		Transport: &record.Transport{RemoteAddr: c.nc.RemoteAddr().String()}})
+	_, err := io.Copy(io.Discard, c.raw)
+	return cmpErr(err, io.EOF)
 }
 
 func cmpErr(err, def error) error {
@@ -148,13 +193,13 @@ func (c *conn) handshake() error {
 		defer cancel()
 		if err := tc.HandshakeContext(ctx); err != nil {
 			c.b.log.Debug("iotlocal: TLS handshake failed", "addr", t.RemoteAddr, "error", err)
-			c.event(wire.HandshakeFailed, err.Error())
+			c.event(wire.HandshakeFailed, ExplainTLS(err))
 			return err
 		}
 		st := tc.ConnectionState()
-		t.TLS, t.SNI, t.ALPN = true, st.ServerName, st.NegotiatedProtocol
-		if len(st.PeerCertificates) > 0 {
-			t.ClientCert = st.PeerCertificates[0].Subject.CommonName
+		t.FromTLS(&st)
+		if h := c.b.opts.Hooks.Owner; h != nil && len(st.PeerCertificates) > 0 {
+			t.CertificateID, t.Thing = h(st.PeerCertificates[0])
 		}
 	}
 	if known, ok := c.nc.(interface{ Transport() record.Transport }); ok { // somebody else's handshake
@@ -164,8 +209,10 @@ func (c *conn) handshake() error {
 	return nil
 }
 
-// next reads and handles one packet.
-func (c *conn) next() error {
+// await waits for the begin of a packet. Nearly all goroutines of a server with
+// many clients stand here: what is above them on the stack is kept small, so that
+// the runtime can halve it.
+func (c *conn) await() error {
 	for c.out.full() {
 		select {
 		case <-c.out.room:
@@ -173,19 +220,37 @@ func (c *conn) next() error {
 			return errEnded
 		}
 	}
-	header, body, err := readFrame(c.in, c.b.opts.Limits.MaximumPacketSize)
+	if d := c.keepAlive.Load(); d != 0 {
+		// For the whole packet: bytes that dribble in are no packet
+		// [MQTT5-3.1.2-22].
+		c.readWithin(time.Duration(d))
+	}
+	_, err := c.in.start(1)
+	return err
+}
+
+// next reads and handles one packet, unless err is not nil.
+func (c *conn) next(err error) error {
+	var header byte
+	var body []byte
+	if err == nil {
+		var ok bool
+		if header, body, ok = c.in.frame(c.b.opts.Limits.MaximumPacketSize); !ok {
+			header, body, err = readFrame(&c.in, c.b.opts.Limits.MaximumPacketSize)
+		}
+	}
 	if c.finishing.Load() {
 		return cmpErr(ioError(err), errEnded)
 	}
 	if timedOut(err) {
-		return &protocolError{wire.KeepAliveTimeout, "nothing received for 1.5 times the keep alive"}
+		return &protocolError{wire.KeepAliveTimeout, "no whole packet received for 1.5 times the keep alive"}
 	}
 	if err == nil {
 		err = checkFrame(c.version, header, body)
 	}
 	var p packet
 	if err == nil {
-		p, err = c.codec.decode(header, body)
+		p, err = c.codec.decode(header, body, &c.turn.scratch)
 	}
 	if pub, ok := p.(*publishPacket); ok && err == nil {
 		err = c.resolveAlias(pub)
@@ -229,6 +294,9 @@ func (c *conn) resolveAlias(p *publishPacket) error {
 		return &protocolError{wire.TopicAliasInvalid, fmt.Sprintf("topic alias %d, the maximum is %d", a, c.b.opts.Limits.TopicAliasMaximum)}
 	}
 	if p.msg.Topic != "" {
+		if c.aliases == nil {
+			c.aliases = map[uint16]string{}
+		}
 		c.aliases[a] = p.msg.Topic
 		return nil
 	}
@@ -246,12 +314,14 @@ func (c *conn) close(err error) {
 	cause, code, text := c.judge(err)
 	c.b.mu.Lock()
 	c.b.detach(c, cause)
-	c.b.mu.Unlock()
-	if c.writing.Load() && (ioError(err) == nil || errors.Is(err, errRefused)) {
+	c.b.unlock()
+	if c.out.opened() && (ioError(err) == nil || errors.Is(err, errRefused)) {
 		c.b.log.Debug("iotlocal: connection ended by the server", "client", c.clientID(), "cause", cause, "reason", err)
 		c.end(code, text, true)
-		// Keep reading until the client has gone or the time is up: see linger.
-		if _, err := io.Copy(io.Discard, c.in); err != nil {
+		// Keep reading until the client has gone or the time is up: see linger. The
+		// writer has as long to say the last word.
+		c.readWithin(2 * linger)
+		if _, err := io.Copy(io.Discard, &c.in); err != nil {
 			c.b.log.Debug("iotlocal: connection drained", "client", c.clientID(), "error", err)
 		}
 	}
@@ -267,7 +337,7 @@ func (c *conn) close(err error) {
 		c.event(wire.ClientClosed, "")
 	}
 	c.abort("")
-	if c.writing.Load() {
+	if c.out.opened() {
 		<-c.written
 	}
 }
@@ -298,11 +368,15 @@ func (c *conn) judge(err error) (Cause, wire.Code, string) {
 // end sends DISCONNECT (MQTT 5; a 3.1.1 client is closed in silence), then
 // closes. keep says whether packets that wait go out before. It does not wait.
 func (c *conn) end(code wire.Code, reason string, keep bool) {
+	// The version is known, to others than the reader too, when there was a CONNACK.
+	if code.IsError() && (!c.out.mayDisconnect() || c.version != wire.MQTT5) { // no DISCONNECT will say it
+		c.lastWords.CompareAndSwap("", cmp.Or(reason, code.String()))
+	}
 	c.out.last(disconnect(code, reason), keep)
 	// A peer that does not read must not hold the writer. Without a writer,
 	// before CONNECT, there is nobody to say it.
 	c.nc.SetWriteDeadline(time.Now().Add(linger))
-	if !c.writing.Load() {
+	if !c.out.opened() {
 		c.abort("")
 	}
 }
@@ -313,8 +387,8 @@ func (c *conn) abort(reason string) {
 		if reason != "" {
 			c.event(wire.ServerClosed, reason)
 		}
+		close(c.done) // before the writer is told
 		c.out.mute()
-		close(c.done)
 		c.raw.Close() // past TLS, whose Close would try to say good-bye first
 	})
 }

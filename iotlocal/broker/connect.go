@@ -3,6 +3,7 @@ package broker
 import (
 	"crypto/tls"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/portage-iot/awsiot/internal/topic"
@@ -14,19 +15,24 @@ import (
 func (c *conn) connect() error {
 	// Look at the type before the length is believed: what is not MQTT should
 	// not be waited for.
-	first, err := c.in.Peek(1)
+	first, err := c.in.start(1)
 	if err != nil {
 		return err
 	}
-	if t := wire.PacketType(first[0] >> 4); t != wire.CONNECT {
+	if t := wire.PacketType(first[0] >> 4); t != wire.CONNECT || first[0] == tlsRecord {
 		err := violation("first packet is %v, not CONNECT", t) // [MQTT5-3.1.0-1]
+		if start, _ := c.in.start(4); otherProtocol(start) != "" {
+			err = violation("%s", otherProtocol(start))
+		}
 		c.recordBad(t, err)
 		return err
 	}
-	header, body, err := readFrame(c.in, c.b.opts.Limits.MaximumPacketSize)
+	header, body, err := readFrame(&c.in, c.b.opts.Limits.MaximumPacketSize)
 	if err != nil {
 		return err
 	}
+	c.begin()
+	defer c.finish()
 	name, level, err := connectVersion(body)
 	if err != nil {
 		c.recordBad(wire.CONNECT, err)
@@ -48,8 +54,8 @@ func (c *conn) connect() error {
 		c.recordBad(wire.CONNECT, err)
 		return err
 	}
-	c.writing.Store(true)
-	c.b.wg.Go(c.writeLoop)
+	_, c.writer.single = c.nc.(messageConn)
+	c.out.open(func() { c.b.wg.Go(c.writer.run) })
 	if !known {
 		err := fmt.Errorf("protocol %s level %d", name, level)
 		c.recordBad(wire.CONNECT, err)
@@ -58,7 +64,7 @@ func (c *conn) connect() error {
 	if err := checkConnect(c.version, header, body); err != nil {
 		return c.badConnect(err)
 	}
-	p, err := c.codec.decode(header, body)
+	p, err := c.codec.decode(header, body, &c.turn.scratch)
 	if err != nil {
 		return c.badConnect(err)
 	}
@@ -113,14 +119,26 @@ func (c *conn) handleConnect(p *connectPacket) error {
 	c.id.Store(id)
 	c.client = &Client{ID: id, Version: p.version, Username: record.NormalUsername(p.username), Password: p.password,
 		CleanStart: p.cleanStart, HasWill: p.will != nil, RemoteAddr: c.nc.RemoteAddr().String(), conn: c}
-	if tc, ok := c.nc.(*tls.Conn); ok {
-		c.client.Certificates = tc.ConnectionState().PeerCertificates
+	c.client.Persistent = !p.cleanStart
+	if p.version == wire.MQTT5 {
+		c.client.Persistent = p.sessionExpiry != nil && *p.sessionExpiry > 0
 	}
+	if !c.b.connectInTime(id) {
+		c.client = nil
+		return c.refuse(wire.ConnectionRateExceeded, fmt.Sprintf("more than %d connections of client id %q in a second", lim.ConnectsPerSecond, id))
+	}
+	c.identify()
 	if h := c.b.opts.Hooks.Connect; h != nil {
 		if code := h(c.client); code.IsError() {
+			denial := c.client.Denial
 			c.client = nil
-			return c.refuse(code, "not permitted")
+			c.out.push(&connackPacket{code: code, reason: "not permitted", why: denial, connack: &record.Connack{}})
+			return errRefused
 		}
+	}
+	if h := c.b.opts.Hooks.Will; h != nil && p.will != nil && h(c.client, p.will.msg).IsError() {
+		c.b.log.Warn("iotlocal: will not permitted, forgotten", "client", id, "topic", p.will.msg.Topic, "reason", c.client.Denial)
+		p.will = nil
 	}
 	c.window = lim.Outbound
 	if p.receiveMaximum != nil && (c.window < 0 || int(*p.receiveMaximum) < c.window) {
@@ -142,6 +160,24 @@ func (c *conn) handleConnect(p *connectPacket) error {
 		h(c.client)
 	}
 	return nil
+}
+
+// identify fills in what the transport knows of the client.
+func (c *conn) identify() {
+	if tc, ok := c.nc.(*tls.Conn); ok {
+		st := tc.ConnectionState()
+		c.client.Secure, c.client.Certificates, c.client.SNI, c.client.ALPN = true, st.PeerCertificates, st.ServerName, st.NegotiatedProtocol
+	}
+	if known, ok := c.nc.(interface{ Transport() record.Transport }); ok {
+		t := known.Transport()
+		c.client.Secure, c.client.SNI, c.client.ALPN = t.TLS, t.SNI, t.ALPN
+	}
+	if known, ok := c.nc.(interface{ Request() *http.Request }); ok {
+		c.client.Request = known.Request()
+	}
+	if known, ok := c.nc.(interface{ Principal() string }); ok {
+		c.client.Principal = known.Principal()
+	}
 }
 
 // checkWill refuses what could not be published later.
@@ -202,7 +238,7 @@ func (c *conn) setKeepAlive(seconds uint16, ack *connackPacket) {
 // and puts CONNACK and what the session owes into the outbox. It reports false
 // when the broker closes.
 func (b *Broker) attach(c *conn, p *connectPacket, ack *connackPacket, expiry time.Duration) bool {
-	now := b.opts.Now()
+	now := c.clock()
 	id := c.client.ID
 	b.mu.Lock()
 	if b.closed {
@@ -228,8 +264,11 @@ func (b *Broker) attach(c *conn, p *connectPacket, ack *connackPacket, expiry ti
 	}
 	s.expiry, s.conn = expiry, c
 	c.sess, c.will = s, p.will
+	b.keepSession(s)
 	c.out.push(ack)
+	b.touch(c)
 	c.accepted = true
+	s.replay, s.replayed = len(s.queue), perSecond{}
 	s.pump(now)
 	b.mu.Unlock()
 	if old != nil {
@@ -241,11 +280,14 @@ func (b *Broker) attach(c *conn, p *connectPacket, ack *connackPacket, expiry ti
 // checkTopic applies MQTT's rules and AWS's limits to the topic of a PUBLISH
 // or will.
 func (c *conn) checkTopic(m *Message) (wire.Code, string) {
-	if err := topic.ValidateTopic(m.Topic); err != nil {
-		return wire.TopicNameInvalid, err.Error()
-	}
-	if reason := c.overTopicLimits(m.Topic); reason != "" {
-		return wire.TopicNameInvalid, reason
+	if m.Topic != c.turn.inOrder || m.Topic == "" {
+		if err := topic.ValidateTopic(m.Topic); err != nil {
+			return wire.TopicNameInvalid, err.Error()
+		}
+		if reason := c.overTopicLimits(m.Topic); reason != "" {
+			return wire.TopicNameInvalid, reason
+		}
+		c.turn.inOrder = m.Topic
 	}
 	if m.Retain && len(m.Topic) > 0 && m.Topic[0] == '$' {
 		return wire.NotAuthorized, "retained message on a reserved topic"

@@ -84,6 +84,24 @@ func (b *Broker) Disconnect(clientID string, code wire.Code, reason string) bool
 	return true
 }
 
+// DisconnectWhere does that to every connected client for which match reports
+// true, and returns how many there were. match must not call the Broker.
+func (b *Broker) DisconnectWhere(match func(*Client) bool, code wire.Code, reason string) int {
+	var all []*conn
+	b.mu.Lock()
+	for c := range b.conns {
+		if c.sess != nil && c.sess.conn == c && match(c.client) {
+			b.detach(c, Kicked)
+			all = append(all, c)
+		}
+	}
+	b.unlock()
+	for _, c := range all {
+		c.end(code, reason, true)
+	}
+	return len(all)
+}
+
 // Cut closes the connection of a client without a word, or of all clients when
 // clientID is empty. It returns how many connections it cut.
 func (b *Broker) Cut(clientID string) int {
@@ -95,7 +113,7 @@ func (b *Broker) Cut(clientID string) int {
 			cut = append(cut, c)
 		}
 	}
-	b.mu.Unlock()
+	b.unlock()
 	for _, c := range cut {
 		c.abort("cut")
 	}
@@ -109,7 +127,7 @@ func (b *Broker) LoseSessions() {
 	b.Cut("")
 	now := b.opts.Now()
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	for _, s := range b.sessions {
 		if s.conn == nil {
 			b.dropSession(s, now)
@@ -120,15 +138,19 @@ func (b *Broker) LoseSessions() {
 // Inject writes raw bytes to a connected client, between two packets.
 func (b *Broker) Inject(clientID string, raw []byte) bool {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	s := b.sessions[clientID]
-	return s != nil && s.conn != nil && s.conn.out.push(rawPacket{append([]byte(nil), raw...)})
+	if s == nil || s.conn == nil {
+		return false
+	}
+	b.touch(s.conn)
+	return s.conn.out.push(rawPacket{append([]byte(nil), raw...)})
 }
 
 // connected detaches the live connection of a client for cause and returns it.
 func (b *Broker) connected(clientID string, cause Cause) *conn {
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	s := b.sessions[clientID]
 	if s == nil || s.conn == nil {
 		return nil

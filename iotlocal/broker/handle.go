@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ func (c *conn) handle(p packet) error {
 		return c.handlePublish(p)
 	case *ackPacket:
 		c.b.mu.Lock()
-		known := c.sess.conn != c || c.sess.acked(p.id, c.b.opts.Now())
+		known := c.sess.conn != c || c.sess.acked(p.id, c.clock())
 		c.b.mu.Unlock()
 		if !known {
 			c.b.log.Debug("iotlocal: PUBACK for an unknown packet identifier", "client", c.clientID(), "id", p.id)
@@ -45,6 +46,12 @@ func (c *conn) handle(p packet) error {
 func (c *conn) handlePublish(p *publishPacket) error {
 	lim := c.b.opts.Limits
 	m := p.msg
+	if !c.publishes.take(lim.PublishesPerSecond, c.clock()) {
+		c.b.mu.Lock()
+		c.b.lose(c.clientID(), m.Topic, fmt.Sprintf("more than %d PUBLISH in a second", lim.PublishesPerSecond))
+		c.b.mu.Unlock()
+		return nil
+	}
 	switch {
 	case p.qos > 1:
 		return &protocolError{wire.QoSNotSupported, "PUBLISH with QoS 2"} // AWS: no acknowledgement
@@ -61,54 +68,89 @@ func (c *conn) handlePublish(p *publishPacket) error {
 	if code == wire.ProtocolError {
 		return violation("%s", reason)
 	}
+	why := reason
 	if h := c.b.opts.Hooks.Publish; h != nil && !code.IsError() {
+		c.client.Denial = "" // of an earlier message
 		code = h(c.client, m)
+		why = c.client.Denial
 	}
 	if code.IsError() {
-		return c.refusePublish(p, code, reason)
+		return c.refusePublish(p, code, reason, why)
 	}
-	now := c.b.opts.Now()
+	service := c.b.service(m.Topic)
+	if service != nil {
+		m = m.own()
+	}
+	now := c.clock()
 	c.b.mu.Lock()
 	if c.sess.conn != c {
 		c.b.mu.Unlock()
 		return errEnded // taken over meanwhile
 	}
 	m.received = now
+	c.b.unkept = nil
 	matched, _ := c.b.route(m, c.sess, now)
+	unkept := c.b.unkept
 	c.b.mu.Unlock()
-	service := c.b.service(m.Topic)
+	if k := c.b.opts.Keeper; m.Retain && k != nil {
+		if unkept == nil {
+			c.settle() // it waits for the disk
+			unkept = k.Sync()
+		}
+		if unkept != nil {
+			return c.refusePublish(p, wire.ImplementationSpecificError, "the message cannot be kept", unkept.Error())
+		}
+	}
 	if p.qos > 0 {
 		code = wire.Success
 		if matched == 0 && service == nil {
 			code = wire.NoMatchingSubscribers
 		}
-		c.out.push(&ackPacket{id: p.id, code: code})
+		c.out.push(c.turn.ack(p.id, code))
 	}
 	if service != nil {
+		c.settle() // it may wait for something
 		service(c.client, m)
 	}
 	return nil
 }
 
+// prefixed is a service and the topics that it is for.
+type prefixed struct {
+	prefix  string
+	service Service
+}
+
+// byPrefix puts the services in order, the longest prefix first.
+func byPrefix(services map[string]Service) (all []prefixed) {
+	for prefix, s := range services {
+		all = append(all, prefixed{prefix, s})
+	}
+	slices.SortFunc(all, func(a, b prefixed) int { return len(b.prefix) - len(a.prefix) })
+	return all
+}
+
 // service finds the service for a topic; the longest prefix wins.
-func (b *Broker) service(topic string) (found Service) {
-	best := -1
-	for prefix, s := range b.opts.Services {
-		if len(prefix) > best && strings.HasPrefix(topic, prefix) {
-			best, found = len(prefix), s
+func (b *Broker) service(topic string) Service {
+	for _, s := range b.services {
+		if strings.HasPrefix(topic, s.prefix) {
+			return s.service
 		}
 	}
-	return found
+	return nil
 }
 
 // refusePublish answers a PUBLISH that is not accepted: with a PUBACK where
 // that can carry the code, else by ending the connection, which is all that
-// QoS 0 and 3.1.1 know.
-func (c *conn) refusePublish(p *publishPacket, code wire.Code, reason string) error {
+// QoS 0 and 3.1.1 know. The client is told the reason, the record why.
+func (c *conn) refusePublish(p *publishPacket, code wire.Code, reason, why string) error {
 	if p.qos == 0 || c.version != wire.MQTT5 || !code.LegalIn(wire.PUBACK) {
+		if why != reason {
+			c.lastWords.Store(why)
+		}
 		return &protocolError{code, cmpText(reason, fmt.Sprintf("PUBLISH %q refused", p.msg.Topic))}
 	}
-	c.out.push(&ackPacket{id: p.id, code: code, reason: c.problem(reason)})
+	c.out.push(&ackPacket{id: p.id, code: code, reason: c.problem(reason), why: why})
 	return nil
 }
 
@@ -133,6 +175,7 @@ func (c *conn) overTopicLimits(s string) string {
 	switch {
 	case over(len(counted), lim.TopicBytes):
 		return fmt.Sprintf("%d bytes, at most %d are allowed", len(counted), lim.TopicBytes)
+	case topic.AWSReserved(s):
 	case over(strings.Count(counted, "/"), lim.Slashes):
 		return fmt.Sprintf("%d slashes, at most %d are allowed", strings.Count(counted, "/"), lim.Slashes)
 	}
@@ -140,26 +183,41 @@ func (c *conn) overTopicLimits(s string) string {
 }
 
 func (c *conn) handleSubscribe(p *subscribePacket) error {
+	granted, err := c.subscribeAll(p)
+	if h := c.b.opts.Hooks.Subscribed; h != nil && len(granted) > 0 {
+		h(c.client, granted)
+	}
+	return err
+}
+
+// subscribeAll answers a SUBSCRIBE, and returns the filters that were granted.
+func (c *conn) subscribeAll(p *subscribePacket) (granted []string, err error) {
 	if p.subID {
-		return &protocolError{wire.SubscriptionIDsNotSupported, "subscription identifiers are not supported"}
+		return nil, &protocolError{wire.SubscriptionIDsNotSupported, "subscription identifiers are not supported"}
 	}
 	if lim := c.b.opts.Limits.FiltersPerSubscribe; over(len(p.filters), lim) {
-		return &protocolError{wire.QuotaExceeded, fmt.Sprintf("%d filters in one SUBSCRIBE, at most %d are allowed", len(p.filters), lim)}
+		return nil, &protocolError{wire.QuotaExceeded, fmt.Sprintf("%d filters in one SUBSCRIBE, at most %d are allowed", len(p.filters), lim)}
 	}
 	codes := make([]wire.Code, len(p.filters))
-	reason := ""
+	reason, denial := "", ""
 	for i, f := range p.filters {
 		code, why := c.checkFilter(f)
-		if code == wire.ProtocolError {
-			return violation("%s", why)
+		switch {
+		case code == wire.ProtocolError:
+			return nil, violation("%s", why)
+		case code == wire.NotAuthorized && c.version != wire.MQTT5: // the developer guide, mqtt.html
+			c.lastWords.Store(c.client.Denial)
+			return nil, &protocolError{code, fmt.Sprintf("SUBSCRIBE %q refused", f.Filter)}
+		case code.IsError():
+			denial = cmpText(denial, c.client.Denial)
 		}
 		codes[i], reason = code, cmpText(reason, why)
 	}
-	now := c.b.opts.Now()
+	now := c.clock()
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
 	if c.sess.conn != c {
-		return errEnded
+		return nil, errEnded
 	}
 	type hold struct {
 		sub *subscription
@@ -176,17 +234,19 @@ func (c *conn) handleSubscribe(p *subscribePacket) error {
 			continue
 		}
 		codes[i] = wire.Code(sub.filter.QoS)
+		granted = append(granted, f.Filter)
 		if f.RetainHandling == 0 || f.RetainHandling == 1 && isNew {
 			for _, m := range c.b.retainedFor(sub, now) {
 				retained = append(retained, hold{sub, m})
 			}
 		}
 	}
-	c.out.push(&codesPacket{typ: wire.SUBACK, id: p.id, codes: codes, reason: c.problem(reason)})
+	c.b.keepSession(c.sess)
+	c.out.push(&codesPacket{typ: wire.SUBACK, id: p.id, codes: codes, reason: c.problem(reason), why: cmpText(denial, reason)})
 	for _, h := range retained {
 		c.sess.deliver(c.b, h.m, min(h.sub.filter.QoS, h.m.QoS), true, now)
 	}
-	return nil
+	return granted, nil
 }
 
 // checkFilter judges one filter without regard to what is subscribed already.
@@ -200,6 +260,7 @@ func (c *conn) checkFilter(f record.Filter) (wire.Code, string) {
 	if _, _, shared := topic.SplitShare(f.Filter); shared && f.NoLocal {
 		return wire.ProtocolError, "no local on a shared subscription" // [MQTT5-3.8.3-4]
 	}
+	c.client.Denial = "" // of an earlier filter
 	if h := c.b.opts.Hooks.Subscribe; h != nil {
 		if code := h(c.client, f.Filter); code.IsError() {
 			return code, "not permitted"
@@ -240,6 +301,7 @@ func (b *Broker) retainedFor(s *subscription, now time.Time) (out []*Message) {
 		}
 		if _, expired := m.expired(now); expired {
 			delete(b.retained, s.levels)
+			b.keepRetained(s.levels)
 			return nil
 		}
 		return []*Message{m}
@@ -251,6 +313,7 @@ func (b *Broker) retainedFor(s *subscription, now time.Time) (out []*Message) {
 	for t, m := range b.retained {
 		if _, expired := m.expired(now); expired {
 			delete(b.retained, t)
+			b.keepRetained(t)
 		} else if match(s.levels, t) {
 			out = append(out, m)
 		}
@@ -259,14 +322,23 @@ func (b *Broker) retainedFor(s *subscription, now time.Time) (out []*Message) {
 }
 
 func (c *conn) handleUnsubscribe(p *unsubscribePacket) error {
+	gone, err := c.unsubscribeAll(p)
+	if h := c.b.opts.Hooks.Unsubscribed; h != nil && len(gone) > 0 {
+		h(c.client, gone)
+	}
+	return err
+}
+
+// unsubscribeAll answers an UNSUBSCRIBE, and returns the filters that were there.
+func (c *conn) unsubscribeAll(p *unsubscribePacket) (gone []string, err error) {
 	if lim := c.b.opts.Limits.FiltersPerSubscribe; over(len(p.filters), lim) {
-		return &protocolError{wire.QuotaExceeded, fmt.Sprintf("%d filters in one UNSUBSCRIBE, at most %d are allowed", len(p.filters), lim)}
+		return nil, &protocolError{wire.QuotaExceeded, fmt.Sprintf("%d filters in one UNSUBSCRIBE, at most %d are allowed", len(p.filters), lim)}
 	}
 	codes := make([]wire.Code, len(p.filters))
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
 	if c.sess.conn != c {
-		return errEnded
+		return nil, errEnded
 	}
 	for i, f := range p.filters {
 		sub := c.sess.subs[f]
@@ -276,9 +348,11 @@ func (c *conn) handleUnsubscribe(p *unsubscribePacket) error {
 		}
 		delete(c.sess.subs, f)
 		c.b.subs.remove(sub)
+		gone = append(gone, f)
 	}
+	c.b.keepSession(c.sess)
 	c.out.push(&codesPacket{typ: wire.UNSUBACK, id: p.id, codes: codes})
-	return nil
+	return gone, nil
 }
 
 func (c *conn) handleDisconnect(p *disconnectPacket) error {

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/portage-iot/awsiot/iotlocal/record"
@@ -24,6 +25,17 @@ type Message struct {
 	UserProperties  []record.UserProperty
 
 	received time.Time // when the broker took it: message expiry counts from here
+	borrowed bool      // it lies in the reader's buffers: who keeps it needs own
+}
+
+// own returns the message for who keeps it: m, or a copy of what is borrowed.
+func (m *Message) own() *Message {
+	if !m.borrowed {
+		return m
+	}
+	k := *m
+	k.Payload, k.borrowed = bytes.Clone(m.Payload), false
+	return &k
 }
 
 // expired reports whether the message must no longer be sent, and what is left
@@ -39,6 +51,17 @@ func (m *Message) expired(now time.Time) (left *uint32, expired bool) {
 	}
 	// Whole seconds waited are subtracted; a started second is not.
 	return new(*m.MessageExpiry - uint32(age/time.Second)), false
+}
+
+// kept is about how many bytes of memory the message takes, properties and
+// bookkeeping included. A user property of seven bytes on the wire takes 34.
+func (m *Message) kept() int {
+	const fixed, perProperty = 192, 32 // the struct; the heads of two strings
+	n := fixed + len(m.Topic) + len(m.Payload) + len(m.ContentType) + len(m.ResponseTopic) + len(m.CorrelationData)
+	for _, u := range m.UserProperties {
+		n += perProperty + len(u.Name) + len(u.Value)
+	}
+	return n
 }
 
 // packet is any decoded control packet, in one form for both protocols.
@@ -70,6 +93,7 @@ type (
 		sessionPresent bool
 		code           wire.Code
 		reason         string
+		why            string          // as in ackPacket
 		connack        *record.Connack // MQTT 5 properties, also what is recorded
 	}
 	publishPacket struct {
@@ -87,6 +111,7 @@ type (
 		id     uint16
 		code   wire.Code
 		reason string
+		why    string // the reason, also for who asked for none
 	}
 	subscribePacket struct {
 		id      uint16
@@ -102,6 +127,7 @@ type (
 		id     uint16
 		codes  []wire.Code
 		reason string
+		why    string // as in ackPacket
 	}
 	pingPacket       struct{ typ wire.PacketType } // PINGREQ, PINGRESP
 	disconnectPacket struct {
@@ -114,6 +140,9 @@ type (
 	otherPacket struct{ typ wire.PacketType }
 	// rawPacket is bytes a fault wants on the wire.
 	rawPacket struct{ data []byte }
+
+	// markPacket is no packet: its channel is closed when what was to be written before it has been written.
+	markPacket struct{ passed chan struct{} }
 )
 
 func (*connectPacket) kind() wire.PacketType     { return wire.CONNECT }
@@ -127,6 +156,7 @@ func (p pingPacket) kind() wire.PacketType       { return p.typ }
 func (*disconnectPacket) kind() wire.PacketType  { return wire.DISCONNECT }
 func (p otherPacket) kind() wire.PacketType      { return p.typ }
 func (rawPacket) kind() wire.PacketType          { return 0 }
+func (markPacket) kind() wire.PacketType         { return 0 }
 
 // topicsOf returns what a fault rule's Topic compares with.
 func topicsOf(p packet) (topic string, filters []string) {
@@ -153,13 +183,13 @@ func recorded(p packet, dir wire.Direction, now time.Time) record.Packet {
 	case *connackPacket:
 		ack := *p.connack
 		ack.SessionPresent = p.sessionPresent
-		r.Code, r.Reason, r.Connack = p.code, p.reason, &ack
+		r.Code, r.Reason, r.Connack, r.Refusal = p.code, p.reason, &ack, p.why
 	case *publishPacket:
 		r.Topic, r.QoS, r.Retain, r.Dup, r.PacketID = p.msg.Topic, p.qos, p.retain, p.dup, p.id
 		r.Payload = p.msg.Payload
 		r.Properties = recordedProperties(p.msg, p.expiry, p.alias)
 	case *ackPacket:
-		r.PacketID, r.Code, r.Reason = p.id, p.code, p.reason
+		r.PacketID, r.Code, r.Reason, r.Refusal = p.id, p.code, p.reason, p.why
 	case *subscribePacket:
 		r.PacketID, r.Filters = p.id, p.filters
 	case *unsubscribePacket:
@@ -168,9 +198,12 @@ func recorded(p packet, dir wire.Direction, now time.Time) record.Packet {
 			r.Filters = append(r.Filters, record.Filter{Filter: f})
 		}
 	case *codesPacket:
-		r.PacketID, r.Granted, r.Reason = p.id, p.codes, p.reason
+		r.PacketID, r.Granted, r.Reason, r.Refusal = p.id, p.codes, p.reason, p.why
 	case *disconnectPacket:
 		r.Code, r.Reason, r.SessionExpiry = p.code, p.reason, p.sessionExpiry
+	}
+	if r.Reason == r.Refusal {
+		r.Refusal = ""
 	}
 	return r
 }
@@ -188,6 +221,9 @@ func recordedConnect(p *connectPacket) *record.Connect {
 	}
 	return c
 }
+
+// Recorded returns the properties as the record has them; nil: there are none.
+func (m *Message) Recorded() *record.Properties { return recordedProperties(m, m.MessageExpiry, nil) }
 
 // recordedProperties returns nil when the message has none, which is the usual
 // case and costs nothing.

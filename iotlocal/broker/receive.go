@@ -27,6 +27,7 @@ func (c *conn) receive(p packet) error {
 		return nil
 	case fault.Delay:
 		c.note(p, "delayed")
+		c.settle()
 		select {
 		case <-time.After(r.Delay):
 		case <-c.written:
@@ -34,6 +35,7 @@ func (c *conn) receive(p packet) error {
 		}
 	case fault.Hold:
 		c.note(p, "held")
+		c.settle()
 		select {
 		case <-h.Released():
 		case <-c.written:
@@ -53,10 +55,12 @@ func (c *conn) receive(p packet) error {
 		return nil
 	case fault.CutBefore, fault.CutMiddle:
 		c.note(p, "cut before")
+		c.answer()
 		c.cut()
 		return errEnded
 	case fault.CutAfter:
 		c.note(p, "cut after")
+		c.answer()
 		c.out.mute()
 		err := c.handle(p)
 		c.cut()
@@ -71,16 +75,31 @@ func (c *conn) note(p packet, what string) {
 	if c.b.rec == nil {
 		return
 	}
-	r := recorded(p, wire.ClientToServer, time.Now())
+	r := recorded(p, wire.ClientToServer, c.now())
 	r.Conn, r.ClientID, r.Fault = c.number, c.clientID(), what
 	c.b.rec.Add(r)
+}
+
+// answer writes the answers to what came before, and waits until they are written: for a moment only, since a client may not
+// read, or a fault slow it down.
+func (c *conn) answer() {
+	m := markPacket{make(chan struct{})}
+	if !c.out.push(m) {
+		return
+	}
+	c.settle()
+	select {
+	case <-m.passed:
+	case <-c.written:
+	case <-time.After(linger):
+	}
 }
 
 // cut ends the connection from the reader without a word.
 func (c *conn) cut() {
 	c.b.mu.Lock()
 	c.b.detach(c, Kicked)
-	c.b.mu.Unlock()
+	c.b.unlock()
 	c.abort("cut by a fault")
 }
 

@@ -10,7 +10,7 @@ import (
 func (b *Broker) Publish(m *Message) int {
 	now := b.opts.Now()
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	m.received = now
 	_, reached := b.route(m, nil, now)
 	return reached
@@ -20,7 +20,7 @@ func (b *Broker) Publish(m *Message) int {
 func (b *Broker) sendTo(c *conn, m *Message) {
 	now := b.opts.Now()
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	defer b.unlock()
 	m.received = now
 	if c.sess != nil && c.sess.conn == c {
 		c.sess.deliver(b, m, min(m.QoS, 1), false, now)
@@ -40,10 +40,10 @@ func (b *Broker) granted(c *conn, topic string) (qos byte, ok bool) {
 	return qos, ok
 }
 
-// basicIngest is the topic space of rules: what is published there goes to the
+// BasicIngest is the topic space of rules: what is published there goes to the
 // rule and to no subscriber (AWS developer guide, "Reducing messaging costs with
 // Basic Ingest").
-const basicIngest = "$aws/rules/"
+const BasicIngest = "$aws/rules/"
 
 type pick struct {
 	sess    *session
@@ -57,14 +57,23 @@ type pick struct {
 // subscription and how many of them the message was queued for. b.mu is held;
 // nothing blocks.
 func (b *Broker) route(m *Message, from *session, now time.Time) (matched, reached int) {
+	if h := b.opts.Hooks.Routed; h != nil {
+		id := ""
+		if from != nil {
+			id = from.id
+		}
+		h(id, m)
+	}
 	if m.Retain {
+		m = m.own()
 		if len(m.Payload) == 0 {
 			delete(b.retained, m.Topic) // [MQTT5-3.3.1-6]
 		} else {
 			b.retained[m.Topic] = m
 		}
+		b.keepRetained(m.Topic)
 	}
-	if strings.HasPrefix(m.Topic, basicIngest) {
+	if strings.HasPrefix(m.Topic, BasicIngest) {
 		return 1, 1 // the rule
 	}
 	b.routing++
@@ -92,6 +101,7 @@ func (b *Broker) route(m *Message, from *session, now time.Time) (matched, reach
 			continue
 		}
 		matched++
+		m = m.own()
 		if p.sess.deliver(b, m, min(p.qos, m.QoS), p.retain && m.Retain, now) {
 			reached++
 		}

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/portage-iot/awsiot/iotlocal/record"
 	"github.com/portage-iot/awsiot/iotlocal/wire"
 )
 
@@ -13,7 +14,19 @@ type outgoing struct {
 	msg    *Message
 	retain bool
 	id     uint16      // 0 until first sent; kept over reconnects
+	number uint64      // of the Keeper; 0: it has it not
 	sent   atomic.Bool // its bytes were handed to a connection: the next time is a DUP
+	first  publishPacket
+}
+
+// packet returns the PUBLISH; expiry is what is left of it.
+func (o *outgoing) packet(expiry *uint32) *publishPacket {
+	p := &o.first
+	if p.out != nil { // it may be with a writer still
+		p = new(publishPacket)
+	}
+	*p = publishPacket{msg: o.msg, qos: 1, retain: o.retain, dup: o.sent.Load(), id: o.id, expiry: expiry, out: o}
+	return p
 }
 
 // session is what the server knows of a client identifier [MQTT5-4.1]. All
@@ -23,10 +36,16 @@ type session struct {
 	subs map[string]*subscription // by the filter as the client sent it
 	conn *conn                    // nil while offline
 
+	keeper *Broker // that keeps the session over a restart; nil: none does
+
+	bytes    int         // kept by the messages of queue and inflight
 	queue    []*outgoing // waits to be sent, in order
 	inflight []*outgoing // sent and not acknowledged, in the order of sending
 	ids      map[uint16]struct{}
 	lastID   uint16
+
+	replay   int // of queue, what waited when the client came back and is not sent yet
+	replayed perSecond
 
 	expiry    time.Duration // how long it lives without a connection; 0 ends with it
 	expiresAt time.Time     // while offline
@@ -35,7 +54,7 @@ type session struct {
 }
 
 func newSession(id string) *session {
-	return &session{id: id, subs: map[string]*subscription{}, ids: map[uint16]struct{}{}}
+	return &session{id: id, subs: map[string]*subscription{}}
 }
 
 // lives reports whether the session is still there at now.
@@ -50,6 +69,9 @@ func (s *session) nextID() uint16 {
 			s.lastID = 1 // [MQTT5-2.2.1-3]
 		}
 		if _, used := s.ids[s.lastID]; !used {
+			if s.ids == nil {
+				s.ids = map[uint16]struct{}{}
+			}
 			s.ids[s.lastID] = struct{}{}
 			return s.lastID
 		}
@@ -65,11 +87,14 @@ func (s *session) deliver(b *Broker, m *Message, qos byte, retain bool, now time
 	if !s.lives(now) {
 		return false
 	}
-	if over(len(s.queue)+1, b.opts.Limits.Queued) {
+	if over(len(s.queue)+1, b.opts.Limits.Queued) || over(s.bytes+m.kept(), b.opts.Limits.QueuedBytes) {
 		b.lose(s.id, m.Topic, "session queue is full")
 		return false
 	}
-	s.queue = append(s.queue, &outgoing{msg: m, retain: retain})
+	s.bytes += m.kept()
+	o := &outgoing{msg: m, retain: retain}
+	s.queue = append(s.queue, o)
+	s.keepQueued(o)
 	s.pump(now)
 	return true
 }
@@ -77,13 +102,14 @@ func (s *session) deliver(b *Broker, m *Message, qos byte, retain bool, now time
 func (s *session) deliverQoS0(b *Broker, m *Message, retain bool, now time.Time) bool {
 	c := s.conn
 	left, expired := m.expired(now)
-	if c == nil || expired || c.tooLarge(m, 0) {
+	if c == nil || expired || c.tooLarge(m, 0) || !c.mayReceive(m) {
 		return false
 	}
-	if over(c.out.pending()+len(m.Payload), b.opts.Limits.PendingBytes) {
+	if over(c.out.pending()+m.kept(), b.opts.Limits.PendingBytes) {
 		b.lose(s.id, m.Topic, "client reads too slowly for QoS 0")
 		return false
 	}
+	b.touch(c)
 	return c.out.push(&publishPacket{msg: m, retain: retain, expiry: left})
 }
 
@@ -95,13 +121,20 @@ func (s *session) pump(now time.Time) {
 		return
 	}
 	for len(s.queue) > 0 && len(s.inflight) < c.window {
+		if s.replay > 0 {
+			if !s.replayed.take(c.b.opts.Limits.OfflineReplay, now) {
+				signal(c.b.sweep) // the janitor goes on
+				return
+			}
+			s.replay--
+		}
 		o := s.queue[0]
 		s.queue[0] = nil // let the message go once acknowledged
 		s.queue = s.queue[1:]
 		left, expired := o.msg.expired(now)
 		// Expiry and size do not concern what was sent before: its identifier
 		// must not come back for another message while the client may hold it.
-		if !o.sent.Load() && (expired || c.tooLarge(o.msg, 1)) {
+		if !o.sent.Load() && (expired || c.tooLarge(o.msg, 1) || !c.mayReceive(o.msg)) {
 			s.release(o)
 			continue
 		}
@@ -109,11 +142,15 @@ func (s *session) pump(now time.Time) {
 			o.id = s.nextID()
 		}
 		s.inflight = append(s.inflight, o)
-		c.out.push(&publishPacket{msg: o.msg, qos: 1, retain: o.retain, dup: o.sent.Load(), id: o.id, expiry: left, out: o})
+		c.b.touch(c)
+		c.out.push(o.packet(left))
 	}
 }
 
+// release lets a message go that was acknowledged or will not be sent.
 func (s *session) release(o *outgoing) {
+	s.bytes -= o.msg.kept()
+	s.unkeep(o)
 	if o.id != 0 {
 		delete(s.ids, o.id)
 		o.id = 0
@@ -151,6 +188,21 @@ func (s *session) resume() {
 	s.inflight = nil
 }
 
+// mayReceive asks the hook, and records what is not sent for it. b.mu is held.
+func (c *conn) mayReceive(m *Message) bool {
+	h := c.b.opts.Hooks.Receive
+	if h == nil {
+		return true
+	}
+	denial := h(c.client, m)
+	if denial == "" {
+		return true
+	}
+	c.b.rec.Add(record.Packet{Dir: wire.Event, Type: wire.PUBLISH, Conn: c.number, ClientID: c.clientID(), Topic: m.Topic, QoS: m.QoS,
+		Retain: m.Retain, Payload: m.Payload, Refusal: denial, Fault: "not sent"})
+	return false
+}
+
 // tooLarge reports whether a PUBLISH with this message exceeds the maximum
 // packet size the client announced; such a message is not sent [MQTT5-3.1.2-24].
 func (c *conn) tooLarge(m *Message, qos byte) bool {
@@ -162,21 +214,7 @@ func (c *conn) tooLarge(m *Message, qos byte) bool {
 
 // publishSize returns the bytes of a PUBLISH in MQTT 5.
 func publishSize(m *Message, qos byte) int {
-	props := 0
-	if m.PayloadFormat != nil {
-		props += 2
-	}
-	if m.MessageExpiry != nil {
-		props += 5
-	}
-	for _, n := range []int{len(m.ContentType), len(m.ResponseTopic), len(m.CorrelationData)} {
-		if n > 0 {
-			props += 3 + n
-		}
-	}
-	for _, u := range m.UserProperties {
-		props += 5 + len(u.Name) + len(u.Value)
-	}
+	props := m.propertySize(m.MessageExpiry)
 	n := 2 + len(m.Topic) + varintSize(props) + props + len(m.Payload)
 	if qos > 0 {
 		n += 2

@@ -258,9 +258,12 @@ func (s *Set) removeLocked(h *Handle) {
 	h.releaseLocked()
 }
 
+// Active reports whether there are rules. It costs next to nothing.
+func (s *Set) Active() bool { return s != nil && s.active.Load() > 0 }
+
 // Match returns the rule that acts on the packet, or nil.
 func (s *Set) Match(p Packet) *Handle {
-	if s == nil || s.active.Load() == 0 {
+	if !s.Active() {
 		return nil
 	}
 	s.mu.Lock()

@@ -53,7 +53,7 @@ func get(t *testing.T, s *greengrass.Server, alpn, line string, certs ...tls.Cer
 		return "", err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: h:1\r\n\r\n", line); err != nil {

@@ -68,6 +68,9 @@ func (o Options) check() *Error {
 // job is a job on one thing with its executions, the latest last.
 type job struct {
 	id         string
+	fleet      *fleetJob // that of every thing; its document may be another one
+	dirty      bool      // it differs from kept
+	kept       []byte    // as it was kept last; nil: never
 	document   json.RawMessage
 	timeout    time.Duration
 	retry      Retry // what is left
@@ -100,6 +103,7 @@ func (j *job) takeRetry(end Status) bool {
 	for _, n := range []*int{own, &j.retry.All} {
 		if *n > 0 {
 			*n--
+			j.dirty = true
 			return true
 		}
 	}
@@ -156,6 +160,7 @@ func (e *execution) move(by actor, to Status, details map[string]string, now tim
 	}
 	e.status, e.updated = to, now
 	e.version++
+	e.job.dirty = true
 	return nil
 }
 
@@ -186,6 +191,7 @@ type thing struct {
 // queue appends an execution to a job.
 func (t *thing) queue(j *job, number int64, now time.Time) {
 	t.order++
+	j.dirty = true
 	j.executions = append(j.executions, &execution{job: j, number: number, order: t.order, status: Queued, version: 1, queued: now, updated: now})
 }
 

@@ -63,9 +63,18 @@ func (m members) text(name string) (*string, *Error) {
 	return &s, nil
 }
 
-// number reads a whole number that is not negative, or the same in a string,
-// which is how the v1 SDK sends versions; nil when absent.
+// number reads a whole number that is not negative; nil when absent.
 func (m members) number(name string) (*int64, *Error) {
+	n, err := m.whole(name)
+	if err == nil && n != nil && *n < 0 {
+		return nil, refuse(InvalidRequest, "%s must be a whole number of at least 0", name)
+	}
+	return n, err
+}
+
+// whole reads a whole number, or one in a string, which is how the v1 SDK sends
+// versions; nil when absent.
+func (m members) whole(name string) (*int64, *Error) {
 	raw, ok := m[name]
 	if !ok {
 		return nil, nil
@@ -76,8 +85,8 @@ func (m members) number(name string) (*int64, *Error) {
 		digits = s
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || strings.HasPrefix(digits, "+") {
-		return nil, refuse(InvalidRequest, "%s must be a whole number of at least 0", name)
+	if err != nil || strings.HasPrefix(digits, "+") {
+		return nil, refuse(InvalidRequest, "%s must be a whole number", name)
 	}
 	return &n, nil
 }
@@ -133,7 +142,7 @@ func parse(op Op, payload []byte, lim Limits) (r request, err *Error) {
 			r.includeDocument, err = m.flag("includeJobDocument", true)
 		}
 	case StartNext:
-		err = r.progress(m, lim)
+		err = r.progress(op, m, lim)
 	case Update:
 		err = r.update(m, lim)
 	}
@@ -149,18 +158,25 @@ func (r *request) execution(m members) *Error {
 }
 
 // progress reads what start-next and update share.
-func (r *request) progress(m members, lim Limits) (err *Error) {
+func (r *request) progress(op Op, m members, lim Limits) (err *Error) {
 	if r.details, err = m.details(lim); err != nil {
 		return err
 	}
-	n, err := m.number("stepTimeoutInMinutes")
+	n, err := m.whole("stepTimeoutInMinutes")
 	if err != nil || n == nil {
 		return err
 	}
-	if most := int64(MaxTimeout / time.Minute); *n < 1 || *n > most {
+	most := int64(MaxTimeout / time.Minute)
+	switch {
+	case *n >= 1 && *n <= most:
+		r.step = time.Duration(*n) * time.Minute
+	case *n == -1 && op == Update: // UpdateJobExecution of the API: cancels the timer
+		r.step = noStep
+	case op == Update:
+		return refuse(InvalidRequest, "stepTimeoutInMinutes must be between 1 and %d, or -1 to cancel the timer", most)
+	default:
 		return refuse(InvalidRequest, "stepTimeoutInMinutes must be between 1 and %d", most)
 	}
-	r.step = time.Duration(*n) * time.Minute
 	return nil
 }
 
@@ -187,7 +203,7 @@ func (r *request) update(m members, lim Limits) (err *Error) {
 	if r.includeDocument, err = m.flag("includeJobDocument", false); err != nil {
 		return err
 	}
-	return r.progress(m, lim)
+	return r.progress(Update, m, lim)
 }
 
 // details reads statusDetails; an empty object is not nil.

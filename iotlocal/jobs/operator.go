@@ -20,11 +20,13 @@ func (s *Service) operate(thingName, jobID string, now time.Time, f func(*thing)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	events := s.expire(now)
-	var err *Error
-	changes := s.change(thingName, now, func(t *thing) *Error {
-		err = f(t)
-		return err
-	})
+	changes, err := s.change(thingName, now, f)
+	if err == nil {
+		err = s.commit(now)
+	}
+	if err != nil {
+		changes = nil
+	}
 	return append(events, changes...), err
 }
 
@@ -43,9 +45,16 @@ func (s *Service) Create(thingName, jobID string, document []byte, o Options, no
 		if t.jobs[jobID] != nil {
 			return refuse(AlreadyExists, "thing %s has a job %s already", thingName, jobID)
 		}
-		j := &job{id: jobID, document: compact, timeout: o.InProgressTimeout, retry: o.Retry}
-		t.queue(j, cmp.Or(o.ExecutionNumber, 1), now)
-		t.jobs[jobID] = j
+		f := s.fleet[jobID]
+		switch {
+		case f == nil:
+			f = s.newFleetJob(jobID, NewJob{Document: compact, Options: o}, now)
+			f.single = true
+		case !f.single:
+			return refuse(AlreadyExists, "there is a job %s already", jobID)
+		}
+		s.aim(f, []string{ThingTarget + thingName}, now)
+		t.take(f, compact, o, now)
 		return nil
 	})
 }
@@ -119,7 +128,7 @@ func (s *Service) Delete(thingName, jobID string, o DeleteOptions, now time.Time
 			err.State = e.state()
 			return err
 		}
-		delete(t.jobs, jobID)
+		t.drop(e.job)
 		return nil
 	})
 }

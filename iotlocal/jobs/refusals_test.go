@@ -113,7 +113,9 @@ func TestRefusals(t *testing.T) {
 		{"flag is a string", Describe, "q", `{"includeJobDocument":"true"}`, InvalidRequest, "includeJobDocument must be true or false"},
 		{"flag is a number", Update, "q", `{"status":"FAILED","includeJobExecutionState":1}`, InvalidRequest, "includeJobExecutionState must be"},
 		{"document flag of an update", Update, "q", `{"status":"FAILED","includeJobDocument":[]}`, InvalidRequest, "includeJobDocument must be"},
-		{"step of 0", Update, "q", `{"status":"IN_PROGRESS","stepTimeoutInMinutes":0}`, InvalidRequest, "stepTimeoutInMinutes must be between 1 and 10080"},
+		{"step of 0", Update, "q", `{"status":"IN_PROGRESS","stepTimeoutInMinutes":0}`, InvalidRequest, "stepTimeoutInMinutes must be between 1 and 10080, or -1 to cancel the timer"},
+		{"step of -2", Update, "q", `{"status":"IN_PROGRESS","stepTimeoutInMinutes":-2}`, InvalidRequest, "stepTimeoutInMinutes must be between 1 and 10080, or -1 to cancel the timer"},
+		{"start-next cannot cancel a timer", StartNext, "", `{"stepTimeoutInMinutes":-1}`, InvalidRequest, "stepTimeoutInMinutes must be between 1 and 10080"},
 		{"step over 7 days", StartNext, "", `{"stepTimeoutInMinutes":10081}`, InvalidRequest, "stepTimeoutInMinutes must be between"},
 		{"step is a word", StartNext, "", `{"stepTimeoutInMinutes":"long"}`, InvalidRequest, "stepTimeoutInMinutes must be"},
 		{"details are a string", StartNext, "", `{"statusDetails":"x"}`, InvalidRequest, "statusDetails must be an object"},
@@ -132,9 +134,9 @@ func TestRefusals(t *testing.T) {
 		{"update what is not", Update, "none", `{"status":"FAILED"}`, ResourceNotFound, "No job execution for job none"},
 		{"describe another execution", Describe, "q", `{"executionNumber":2}`, ResourceNotFound, "Job q has no execution 2"},
 		{"update another execution", Update, "q", `{"status":"FAILED","executionNumber":"7"}`, ResourceNotFound, "Job q has no execution 7"},
-		{"another version", Update, "p", `{"status":"FAILED","expectedVersion":"1"}`, VersionMismatch, "Job execution p has version 2, expected 1"},
-		{"version 0", Update, "p", `{"status":"FAILED","expectedVersion":0}`, VersionMismatch, "has version 2, expected 0"},
-		{"another version of what has ended", Update, "done", `{"status":"FAILED","expectedVersion":1}`, VersionMismatch, "has version 2, expected 1"},
+		{"another version", Update, "p", `{"status":"FAILED","expectedVersion":"1"}`, VersionMismatch, "Expected version 1 but found version 2"},
+		{"version 0", Update, "p", `{"status":"FAILED","expectedVersion":0}`, VersionMismatch, "Expected version 0 but found version 2"},
+		{"another version of what has ended", Update, "done", `{"status":"FAILED","expectedVersion":1}`, VersionMismatch, "Expected version 1 but found version 2"},
 		{"what has ended goes on", Update, "done", `{"status":"IN_PROGRESS"}`, InvalidStateTransition, "Job execution done cannot go from SUCCEEDED to IN_PROGRESS"},
 		{"what has ended ends again", Update, "done", `{"status":"SUCCEEDED","expectedVersion":2}`, InvalidStateTransition, "cannot go from SUCCEEDED to SUCCEEDED"},
 		{"what is canceled goes on", Update, "off", `{"status":"IN_PROGRESS"}`, InvalidStateTransition, "cannot go from CANCELED to IN_PROGRESS"},
@@ -176,7 +178,7 @@ func TestRefusals(t *testing.T) {
 func TestRefusalsByteForByte(t *testing.T) {
 	run(t, NewService(Limits{}), create("a", `{}`, Options{}), ask(StartNext, "", `{"statusDetails":{"k":"v"}}`),
 		ask(Update, "a", `{"status":"FAILED","expectedVersion":9,"clientToken":"t"}`,
-			`rejected {"code":"VersionMismatch","message":"Job execution a has version 2, expected 9","clientToken":"t","timestamp":1000,"executionState":{"status":"IN_PROGRESS","statusDetails":{"k":"v"},"versionNumber":2}}`),
+			`rejected {"code":"VersionMismatch","message":"Expected version 9 but found version 2","clientToken":"t","timestamp":1000,"executionState":{"status":"IN_PROGRESS","statusDetails":{"k":"v"},"versionNumber":2}}`),
 		ask(Describe, "b", `{"clientToken":"t"}`, `rejected {"code":"ResourceNotFound","message":"No job execution for job b and thing lamp","clientToken":"t","timestamp":1000}`))
 }
 
@@ -266,7 +268,7 @@ func TestOperator(t *testing.T) {
 		{"cancel by force", cancel("p", CancelOptions{Force: true}, "notify", "notify-next")},
 		{"cancel queued by force", cancel("q", CancelOptions{Force: true}, "notify")},
 		{"cancel what has ended by force", cancel("done", CancelOptions{Force: true}, refusal(InvalidStateTransition, "Job execution done cannot go from SUCCEEDED to CANCELED"))},
-		{"cancel another version", cancel("q", CancelOptions{ExpectedVersion: 3}, refusal(VersionMismatch, "Job execution q has version 1, expected 3"))},
+		{"cancel another version", cancel("q", CancelOptions{ExpectedVersion: 3}, refusal(VersionMismatch, "Expected version 3 but found version 1"))},
 		{"cancel the version", cancel("q", CancelOptions{ExpectedVersion: 1}, "notify")},
 		{"cancel with bad details", cancel("q", CancelOptions{StatusDetails: map[string]string{"a": ""}}, "iotlocal:")},
 		{"cancel with a bad id", cancel("$next", CancelOptions{}, "iotlocal:")},

@@ -35,10 +35,16 @@ func (t *thing) startNext(r request, now time.Time) ([]byte, *Error) {
 	return encode(a), nil
 }
 
-// setStep starts the step timer anew; 0 leaves it as it is.
+// noStep is the duration that cancels a step timer.
+const noStep = time.Duration(-1)
+
+// setStep starts the step timer anew, or cancels it; 0 leaves it as it is.
 func (e *execution) setStep(d time.Duration, now time.Time) {
-	if d > 0 && e.status == InProgress {
-		e.step = now.Add(d)
+	switch {
+	case d == noStep:
+		e.step, e.job.dirty = time.Time{}, true
+	case d > 0 && e.status == InProgress:
+		e.step, e.job.dirty = now.Add(d), true
 	}
 }
 
@@ -102,7 +108,7 @@ func (e *execution) expect(version *int64) *Error {
 	if version == nil || *version == e.version {
 		return nil
 	}
-	err := refuse(VersionMismatch, "Job execution %s has version %d, expected %d", e.job.id, e.version, *version)
+	err := refuse(VersionMismatch, "Expected version %d but found version %d", *version, e.version)
 	err.State = e.state()
 	return err
 }

@@ -52,7 +52,10 @@ type Service struct {
 
 	mu      sync.Mutex
 	things  map[string]*thing
-	refusal map[string]refusal // by thing: what the next requests get
+	fleet   map[string]*fleetJob // by job id
+	refusal map[string]refusal   // by thing: what the next requests get
+	open    transaction
+	keep    func([]Record) error // nil: nothing is kept
 }
 
 // refusal is what the next left requests of a thing get.
@@ -63,7 +66,7 @@ type refusal struct {
 
 // NewService returns a service without jobs.
 func NewService(l Limits) *Service {
-	return &Service{limits: l.withDefaults(), things: map[string]*thing{}, refusal: map[string]refusal{}}
+	return &Service{limits: l.withDefaults(), things: map[string]*thing{}, fleet: map[string]*fleetJob{}, refusal: map[string]refusal{}}
 }
 
 // Do handles a request of a device. jobID is that of the topic and counts for
@@ -83,7 +86,7 @@ func (s *Service) Do(op Op, thingName, jobID string, payload []byte, now time.Ti
 		return Answer{Payload: rejected(err, req.token, now)}, events
 	}
 	var body []byte
-	changes := s.change(thingName, now, func(t *thing) *Error {
+	changes, err := s.change(thingName, now, func(t *thing) (err *Error) {
 		switch op {
 		case GetPending:
 			body = t.getPending(req, now)
@@ -96,6 +99,9 @@ func (s *Service) Do(op Op, thingName, jobID string, payload []byte, now time.Ti
 		}
 		return err
 	})
+	if err == nil {
+		err = s.commit(now)
+	}
 	if err != nil {
 		return Answer{Payload: rejected(err, req.token, now)}, events
 	}
@@ -145,22 +151,27 @@ func (s *Service) refused(thingName string) *Error {
 }
 
 // change runs f on a thing and returns the notifications for what it did. When
-// f fails it must have changed nothing. A thing is kept only if it has jobs.
-func (s *Service) change(thingName string, now time.Time, f func(*thing) *Error) []Event {
+// f fails it must have changed nothing. A thing is there only if it has jobs. What
+// has changed is for commit, or for rollback.
+func (s *Service) change(thingName string, now time.Time, f func(*thing) *Error) ([]Event, *Error) {
 	t := s.things[thingName]
 	if t == nil {
 		t = &thing{name: thingName, jobs: map[string]*job{}}
 	}
+	news := s.open.touch(t)
 	before := keys(t.pending())
-	if f(t) != nil {
-		return nil
+	if err := f(t); err != nil {
+		if news {
+			delete(s.open.things, thingName)
+		}
+		return nil, err
 	}
 	if len(t.jobs) > 0 {
 		s.things[thingName] = t
 	} else {
 		delete(s.things, thingName)
 	}
-	return t.notify(before, s.limits, now)
+	return t.notify(before, s.limits, now), nil
 }
 
 func keys(es []*execution) []key {
@@ -218,7 +229,7 @@ func (s *Service) Expire(now time.Time) []Event {
 
 func (s *Service) expire(now time.Time) (events []Event) {
 	for _, name := range s.due(now) {
-		events = append(events, s.change(name, now, func(t *thing) *Error {
+		changes, _ := s.change(name, now, func(t *thing) *Error {
 			for _, e := range t.pending() {
 				if at, any := e.timesOut(); any && !at.After(now) {
 					if err := e.move(clock, TimedOut, nil, now); err != nil {
@@ -228,8 +239,11 @@ func (s *Service) expire(now time.Time) (events []Event) {
 				}
 			}
 			return nil
-		})...)
+		})
+		events = append(events, changes...)
 	}
+	s.settle(now)
+	_ = s.write() // what cannot be kept has expired all the same, and will after a restart
 	return events
 }
 

@@ -11,9 +11,12 @@ package record
 
 import (
 	"bytes"
+	"cmp"
+	"crypto/tls"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -136,11 +139,46 @@ type Connack struct {
 type Transport struct {
 	RemoteAddr string `json:"remote_addr,omitempty"`
 	TLS        bool   `json:"tls"`
+	TLSVersion string `json:"tls_version,omitempty"` // as "TLS 1.3"
+	Cipher     string `json:"cipher,omitempty"`      // as "TLS_AES_128_GCM_SHA256"
 	SNI        string `json:"sni,omitempty"`
 	ALPN       string `json:"alpn,omitempty"`
 	ClientCert string `json:"client_cert,omitempty"` // common name of the certificate's subject
-	Websocket  bool   `json:"websocket,omitempty"`
+	// CertificateID is how AWS names the client certificate: SHA-256 in hex. Thing is
+	// the thing that it is attached to, if any.
+	CertificateID string `json:"certificate_id,omitempty"`
+	Thing         string `json:"thing,omitempty"`
+	Websocket     bool   `json:"websocket,omitempty"`
 }
+
+// Decision is what the policies say to a request, in a PolicyDecided event.
+type Decision struct {
+	Action    string `json:"action"`    // as iot:Publish
+	Resource  string `json:"resource"`  // as topic/a/b
+	Principal string `json:"principal"` // id of the certificate or of the access key, or anonymous
+	Allowed   bool   `json:"allowed"`
+	// Policy, Statement (its index) and Sid are what decided; Policy is "" when no
+	// statement applies, which denies.
+	Policy    string `json:"policy,omitempty"`
+	Statement int    `json:"statement"`
+	Sid       string `json:"sid,omitempty"`
+}
+
+// FromTLS notes what a handshake has agreed on.
+func (t *Transport) FromTLS(st *tls.ConnectionState) {
+	t.TLS, t.TLSVersion, t.Cipher = true, tls.VersionName(st.Version), tls.CipherSuiteName(st.CipherSuite)
+	t.SNI, t.ALPN = st.ServerName, st.NegotiatedProtocol
+	if len(st.PeerCertificates) > 0 {
+		t.ClientCert = st.PeerCertificates[0].Subject.CommonName
+	}
+}
+
+// How a request came that is no MQTT: of the data plane, over TLS, or on the port of AWS's APIs. Such packets are recorded only while
+// somebody follows the record.
+const (
+	ViaHTTPS = "https"
+	ViaAPI   = "api"
+)
 
 // Packet is one packet or transport event. Fields that the type does not have
 // are zero. A Packet is read-only: its slices are shared with the server.
@@ -149,6 +187,7 @@ type Packet struct {
 	Time     time.Time       `json:"time"`
 	Conn     int             `json:"conn"` // number of the transport connection, from 1
 	ClientID string          `json:"client_id,omitempty"`
+	Via      string          `json:"via,omitempty"` // of a request that is no MQTT, with Conn 0: ViaHTTPS or ViaAPI
 	Dir      wire.Direction  `json:"dir"`
 	Type     wire.PacketType `json:"type"`
 
@@ -166,26 +205,86 @@ type Packet struct {
 	Code     wire.Code   `json:"code,omitempty"`    // CONNACK, PUBACK, DISCONNECT
 	Reason   string      `json:"reason,omitempty"`  // reason string, or why an event happened
 
+	// Refusal is why the server refuses, where the packet does not say it: 3.1.1
+	// has no place for reasons, and a client may ask for none. String leaves it
+	// out: it shows what was said.
+	Refusal string `json:"refusal,omitempty"`
+
 	// SessionExpiry is that of a DISCONNECT, in seconds; nil when it has none.
 	SessionExpiry *uint32 `json:"session_expiry,omitempty"`
 
 	Connect   *Connect   `json:"connect,omitempty"`
 	Connack   *Connack   `json:"connack,omitempty"`
 	Transport *Transport `json:"transport,omitempty"`
+	Decision  *Decision  `json:"decision,omitempty"`
 
 	// Fault names what a fault rule did to the packet: dropped, held,
 	// released, delayed, duplicated, replaced, cut. Empty: nothing.
 	Fault string `json:"fault,omitempty"`
 }
 
+// size is what the contents of the packet took on the wire, a little more for
+// entries of lists, since they take more in memory.
+func (p *Packet) size() int {
+	const entry = 16
+	n := len(p.Topic) + len(p.Payload) + len(p.Reason) + len(p.Refusal) + p.Properties.size() + len(p.Granted)
+	for _, f := range p.Filters {
+		n += entry + len(f.Filter)
+	}
+	if d := p.Decision; d != nil {
+		n += len(d.Action) + len(d.Resource) + len(d.Principal) + len(d.Policy) + len(d.Sid)
+	}
+	if c := p.Connect; c != nil {
+		n += len(p.ClientID) + len(c.Username)
+		if w := c.Will; w != nil {
+			n += len(w.Topic) + len(w.Payload) + w.Properties.size()
+		}
+	}
+	return n
+}
+
+func (p *Properties) size() int {
+	if p == nil {
+		return 0
+	}
+	const entry = 32 // the heads of two strings
+	n := len(p.ContentType) + len(p.ResponseTopic) + len(p.CorrelationData)
+	for _, u := range p.UserProperties {
+		n += entry + len(u.Name) + len(u.Value)
+	}
+	return n
+}
+
 // maxShown bounds the payload that String shows, in bytes.
 const maxShown = 120
 
-// String returns the packet as one line for people:
+// String returns the packet as one line for people, whatever is in it:
 //
 //	→ PUBLISH c1 "a/b" QoS 1 5 bytes "hello"
 func (p Packet) String() string {
 	var b strings.Builder
+	p.describe(&b)
+	return oneLine(b.String())
+}
+
+// oneLine escapes what would break a line or hide a part of it: texts of the
+// peer stand in it.
+func oneLine(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+func (p Packet) describe(b *strings.Builder) {
 	switch p.Dir {
 	case wire.ClientToServer:
 		b.WriteString("→ ")
@@ -200,48 +299,49 @@ func (p Packet) String() string {
 	}
 	switch {
 	case p.Connect != nil:
-		p.Connect.describe(&b, p.ClientID)
+		p.Connect.describe(b, p.ClientID)
 	case p.Type == wire.PUBLISH:
-		fmt.Fprintf(&b, " %q QoS %d", p.Topic, p.QoS)
-		flag(&b, p.Retain, " retain")
-		flag(&b, p.Dup, " dup")
-		fmt.Fprintf(&b, " %d bytes", len(p.Payload))
+		fmt.Fprintf(b, " %q QoS %d", p.Topic, p.QoS)
+		flag(b, p.Retain, " retain")
+		flag(b, p.Dup, " dup")
+		fmt.Fprintf(b, " %d bytes", len(p.Payload))
 		if len(p.Payload) > 0 {
 			b.WriteString(" " + p.Payload.shown())
 		}
 	case p.Type == wire.SUBSCRIBE:
 		for i, f := range p.Filters {
-			flag(&b, i > 0, ",")
-			fmt.Fprintf(&b, " %q QoS %d", f.Filter, f.QoS)
+			flag(b, i > 0, ",")
+			fmt.Fprintf(b, " %q QoS %d", f.Filter, f.QoS)
 		}
 	case p.Type == wire.UNSUBSCRIBE:
 		for i, f := range p.Filters {
-			flag(&b, i > 0, ",")
-			fmt.Fprintf(&b, " %q", f.Filter)
+			flag(b, i > 0, ",")
+			fmt.Fprintf(b, " %q", f.Filter)
 		}
 	case p.Granted != nil:
 		for i, c := range p.Granted {
-			flag(&b, i > 0, ",")
+			flag(b, i > 0, ",")
 			b.WriteString(" " + granted(p.Type, c))
 		}
 	case p.Connack != nil:
 		if p.Code != 0 {
-			fmt.Fprintf(&b, " refused: %s", p.refusal())
+			fmt.Fprintf(b, " refused: %s", p.refusal())
 		} else {
-			fmt.Fprintf(&b, " accepted, session present %v", p.Connack.SessionPresent)
+			fmt.Fprintf(b, " accepted, session present %v", p.Connack.SessionPresent)
 		}
 	case p.Type == wire.DISCONNECT, p.Type == wire.PUBACK && p.Code != 0:
-		fmt.Fprintf(&b, " %v", p.Code)
+		fmt.Fprintf(b, " %v", p.Code)
 	case p.Transport != nil:
-		p.Transport.describe(&b)
+		p.Transport.describe(b)
+	case p.Decision != nil:
+		p.Decision.describe(b)
 	}
 	if p.Reason != "" {
-		fmt.Fprintf(&b, " (%s)", p.Reason)
+		fmt.Fprintf(b, " (%s)", p.Reason)
 	}
 	if p.Fault != "" {
-		fmt.Fprintf(&b, " [%s]", p.Fault)
+		fmt.Fprintf(b, " [%s]", p.Fault)
 	}
-	return b.String()
 }
 
 // refusal names the code of a CONNACK; those below 0x80 are return codes of
@@ -275,13 +375,39 @@ func (t *Transport) describe(b *strings.Builder) {
 	if !t.TLS {
 		b.WriteString(" TCP")
 	} else {
-		b.WriteString(" TLS")
+		b.WriteString(" " + cmp.Or(t.TLSVersion, "TLS"))
+		flag(b, t.Cipher != "", " "+t.Cipher)
 		flag(b, t.SNI != "", " SNI "+t.SNI)
 		flag(b, t.ALPN != "", " ALPN "+t.ALPN)
 		flag(b, t.ClientCert != "", " certificate "+t.ClientCert)
+		flag(b, t.CertificateID != "", " ("+short(t.CertificateID)+")")
+		flag(b, t.Thing != "", " thing "+t.Thing)
 	}
 	flag(b, t.Websocket, " websocket")
 	flag(b, t.RemoteAddr != "", " from "+t.RemoteAddr)
+}
+
+func (d *Decision) describe(b *strings.Builder) {
+	verdict := "denied"
+	if d.Allowed {
+		verdict = "allowed"
+	}
+	fmt.Fprintf(b, " %s on %s %s", d.Action, d.Resource, verdict)
+	if d.Policy == "" {
+		b.WriteString(": no statement allows it")
+	} else {
+		fmt.Fprintf(b, " by policy %s, statement %d", d.Policy, d.Statement)
+		flag(b, d.Sid != "", " ("+d.Sid+")")
+	}
+	fmt.Fprintf(b, ", for %s", short(d.Principal))
+}
+
+// short cuts the id of a certificate to what people compare.
+func short(id string) string {
+	if len(id) == 64 {
+		return id[:8] + "..."
+	}
+	return id
 }
 
 func (p Payload) shown() string {

@@ -60,10 +60,11 @@ var (
 	errReported     = refuse(400, "Reported node must be an object")
 	errVersion      = refuse(400, "Invalid version")
 	errToken        = refuse(400, "Invalid clientToken")
-	errNode         = refuse(400, "State contains an invalid node")
+	errNullElement  = refuse(400, "State contains an invalid node")
 	errConflict     = refuse(409, "Version conflict")
 	errTooLarge     = refuse(413, "The payload exceeds the maximum size allowed")
 	errEncoding     = refuse(415, "Unsupported documented encoding; supported encoding is UTF-8")
+	nodeTemplate    = "State contains an invalid node: '%s'"
 	nestingTemplate = "JSON contains too many levels of nesting; maximum is %d"
 )
 

@@ -14,18 +14,20 @@ type section struct {
 type Document struct {
 	desired, reported section
 	exists            bool
-	version           int64 // survives deletion: the next update continues it
+	version           int64 // survives deletion, which takes a number: the next update continues it
 }
 
 // Exists reports whether the shadow exists.
 func (d *Document) Exists() bool { return d.exists }
 
-// Version returns the version of the last update, 0 before the first.
+// Version returns the number of the last update or deletion, 0 before the
+// first.
 func (d *Document) Version() int64 { return d.version }
 
 // change is an update request, checked.
 type change struct {
-	desired, reported       any // object, nil for null
+	clear                   bool // state is null: both sections go
+	desired, reported       any  // object, nil for null
 	hasDesired, hasReported bool
 	version                 *int64
 }
@@ -38,10 +40,13 @@ func (d *Document) apply(c change, now time.Time, lim Limits) (accepted *snapsho
 		return nil, errConflict
 	}
 	next := Document{desired: d.desired, reported: d.reported, exists: true, version: d.version + 1}
-	if !d.exists {
+	if !d.exists || c.clear {
 		next.desired, next.reported = section{}, section{}
 	}
 	accepted = &snapshot{State: object{}, Metadata: object{}, Version: next.version}
+	if c.clear {
+		accepted.State = nil // as the request held it
+	}
 	for _, part := range []struct {
 		name string
 		has  bool
@@ -62,7 +67,7 @@ func (d *Document) apply(c change, now time.Time, lim Limits) (accepted *snapsho
 			return nil, refuse(400, nestingTemplate, lim.Nesting)
 		}
 		if hasNullInArray(req) {
-			return nil, errNode
+			return nil, errNullElement
 		}
 		part.sec.state, part.sec.meta = merge(part.sec.state, part.sec.meta, req, now)
 		if m := requestMeta(req, now); len(m) > 0 {
@@ -87,13 +92,16 @@ func (d *Document) size() int {
 	return n
 }
 
-// remove deletes the shadow. The version stays.
-func (d *Document) remove() {
-	d.desired, d.reported, d.exists = section{}, section{}, false
+// remove deletes the shadow and returns the version that was deleted. The
+// deletion takes the next number: an update after it gets the one after that.
+func (d *Document) remove() (deleted int64) {
+	deleted = d.version
+	*d = Document{version: deleted + 1}
+	return deleted
 }
 
 // snapshot is a document as answers show it. Sections that are empty are left
-// out.
+// out. State is nil for an update that has cleared it.
 type snapshot struct {
 	State    object
 	Metadata object

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -70,9 +72,18 @@ func updateRequest(req object) (c change, err *Error) {
 	if !ok {
 		return c, errNoState
 	}
+	if v == nil { // "Setting the state to null": it is cleared, the shadow stays
+		c.clear = true
+		return c, nil
+	}
 	state, ok := v.(object)
 	if !ok {
 		return c, errState
+	}
+	for _, name := range slices.Sorted(maps.Keys(state)) {
+		if name != "desired" && name != "reported" {
+			return c, refuse(400, nodeTemplate, name)
+		}
 	}
 	if c.desired, c.hasDesired = state["desired"]; !isObjectOrNull(c.desired) {
 		return c, errDesired
@@ -123,6 +134,9 @@ type body struct {
 }
 
 func (s *snapshot) body() *body {
+	if s.State == nil {
+		return &body{State: json.RawMessage("null"), Metadata: order(s.Metadata), Version: &s.Version}
+	}
 	return &body{State: order(s.State), Metadata: order(s.Metadata), Version: &s.Version}
 }
 

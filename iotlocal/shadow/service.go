@@ -58,6 +58,7 @@ type Service struct {
 
 	mu   sync.Mutex
 	docs map[ID]*Document
+	keep func(ID, []byte) error // nil: nothing is kept
 }
 
 // NewService returns a service without shadows.
@@ -72,15 +73,19 @@ func NewService(l Limits) *Service {
 func (s *Service) Do(op Op, id ID, payload []byte, now time.Time) ([]Event, *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.docs[id]
-	if d == nil {
-		d = &Document{}
+	var d Document // a copy: the change may still be refused
+	if was := s.docs[id]; was != nil {
+		d = *was
 	}
-	tok, events, err := s.do(op, id, d, payload, now)
+	tok, events, err := s.do(op, id, &d, payload, now)
+	if err == nil && op != Get {
+		if err = s.save(id, &d); err == nil {
+			s.docs[id] = &d
+		}
+	}
 	if err != nil {
 		return []Event{{op.String() + "/rejected", rejected(err, tok, now)}}, err
 	}
-	s.docs[id] = d
 	return events, nil
 }
 
@@ -133,8 +138,8 @@ func remove(d *Document, id ID, tok string, now time.Time) ([]Event, *Error) {
 	if !d.exists {
 		return nil, notFound(id)
 	}
-	d.remove()
-	return []Event{{"delete/accepted", encode(body{Version: new(d.version), Timestamp: now.Unix(), Token: tok})}}, nil
+	deleted := d.remove()
+	return []Event{{"delete/accepted", encode(body{Version: &deleted, Timestamp: now.Unix(), Token: tok})}}, nil
 }
 
 func notFound(id ID) *Error { return refuse(404, "No shadow exists with name: '%s'", id) }
@@ -162,8 +167,8 @@ func (s *Service) update(d *Document, req object, tok string, now time.Time) ([]
 	return events, nil
 }
 
-// Version returns the version of a shadow, 0 if it never existed, and whether
-// it exists now.
+// Version returns the number of the last update or deletion of a shadow, 0 if
+// it never existed, and whether it exists now.
 func (s *Service) Version(id ID) (version int64, exists bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -82,21 +82,36 @@ func TestRequests(t *testing.T) {
 			update(`{"state":{"desired":{"n":9007199254740993},"reported":{"n":9007199254740992}}}`, "update/delta", "update/accepted", "update/documents")}},
 		{"text is not escaped", []step{update(`{"state":{"reported":{"u":"<é&\u00e9>"}}}`,
 			`update/accepted {"state":{"reported":{"u":"<é&é>"}},"metadata":{"reported":{"u":{"timestamp":1000}}},"version":1,"timestamp":1000}`, "update/documents")}},
-		{"what is outside desired and reported is not kept", []step{
-			update(`{"state":{"other":1,"reported":{"a":1}},"more":2}`, "update/accepted", "update/documents"),
+		{"what is outside state is not kept", []step{
+			update(`{"state":{"reported":{"a":1}},"desired":{"b":1},"more":2}`, "update/accepted", "update/documents"),
 			{Get, ``, []string{`get/accepted {"state":{"reported":{"a":1}},"metadata":{"reported":{"a":{"timestamp":1000}}},"version":1,"timestamp":2000}`}}}},
 		{"version must be the current one", []step{
 			update(`{"state":{"reported":{"a":1}},"version":0}`, "update/accepted", "update/documents"),
 			update(`{"state":{"reported":{"a":2}},"version":7,"clientToken":"x"}`, `update/rejected {"code":409,"message":"Version conflict","timestamp":2000,"clientToken":"x"}`),
 			update(`{"state":{"reported":{"a":2}},"version":1}`, "update/accepted", "update/documents")}},
-		{"delete keeps the version", []step{
+		{"null for state clears both sections", []step{
+			update(`{"state":{"desired":{"a":1},"reported":{"b":1}}}`),
+			update(`{"state":null,"clientToken":"c"}`,
+				`update/accepted {"state":null,"metadata":{},"version":2,"timestamp":2000,"clientToken":"c"}`,
+				`update/documents {"previous":{"state":{"desired":{"a":1},"reported":{"b":1}},"metadata":{"desired":{"a":{"timestamp":1000}},"reported":{"b":{"timestamp":1000}}},"version":1},"current":{"state":{},"metadata":{},"version":2},"timestamp":2000,"clientToken":"c"}`),
+			{Get, ``, []string{`get/accepted {"state":{},"metadata":{},"version":2,"timestamp":2000}`}},
+			update(`{"state":{}}`, "update/accepted", "update/documents"), // changes nothing, and is no null
+			update(`{"state":null,"version":1}`, "update/rejected")}},
+		{"null for state makes an empty shadow", []step{
+			update(`{"state":null}`, "update/accepted", "update/documents"),
+			{Get, ``, []string{`get/accepted {"state":{},"metadata":{},"version":1,"timestamp":2000}`}}}},
+		{"delete takes a version number", []step{
 			update(`{"state":{"reported":{"a":1}}}`), update(`{"state":{"reported":{"a":2}}}`),
 			{Delete, `{"clientToken":"d"}`, []string{`delete/accepted {"version":2,"timestamp":2000,"clientToken":"d"}`}},
 			{Get, `{"clientToken":"g"}`, []string{`get/rejected {"code":404,"message":"No shadow exists with name: 'lamp'","timestamp":2000,"clientToken":"g"}`}},
 			{Delete, ``, []string{`delete/rejected {"code":404,"message":"No shadow exists with name: 'lamp'","timestamp":2000}`}},
 			update(`{"state":{"reported":{"b":1}}}`,
-				`update/accepted {"state":{"reported":{"b":1}},"metadata":{"reported":{"b":{"timestamp":2000}}},"version":3,"timestamp":2000}`,
-				`update/documents {"previous":{"state":{},"metadata":{},"version":2},"current":{"state":{"reported":{"b":1}},"metadata":{"reported":{"b":{"timestamp":2000}}},"version":3},"timestamp":2000}`)}},
+				`update/accepted {"state":{"reported":{"b":1}},"metadata":{"reported":{"b":{"timestamp":2000}}},"version":4,"timestamp":2000}`,
+				`update/documents {"previous":{"state":{},"metadata":{},"version":3},"current":{"state":{"reported":{"b":1}},"metadata":{"reported":{"b":{"timestamp":2000}}},"version":4},"timestamp":2000}`)}},
+		{"the number of a deletion is the current one", []step{
+			update(`{"state":{}}`), {Delete, ``, []string{`delete/accepted {"version":1,"timestamp":2000}`}},
+			update(`{"state":{},"version":1}`, `update/rejected {"code":409,"message":"Version conflict","timestamp":2000}`),
+			update(`{"state":{},"version":2}`, `update/accepted {"state":{},"metadata":{},"version":3,"timestamp":2000}`, "update/documents")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, now := NewService(Limits{}), t0
@@ -145,7 +160,10 @@ func TestRefusals(t *testing.T) {
 		{"array", "", `[]`, 400, "Invalid JSON"},
 		{"null", "", `null`, 400, "Invalid JSON"},
 		{"no state", "", `{}`, 400, "Missing required node: state"},
-		{"state is null", "", `{"state":null}`, 400, "State node must be an object"},
+		{"delta in state", "", `{"state":{"delta":{"a":1}}}`, 400, "State contains an invalid node: 'delta'"},
+		{"another node beside desired", "", `{"state":{"desired":{"a":1},"other":null}}`, 400, "State contains an invalid node: 'other'"},
+		{"the case of a node counts", "", `{"state":{"Desired":{"a":1}}}`, 400, "State contains an invalid node: 'Desired'"},
+		{"several other nodes", "", `{"state":{"z":1,"a":1}}`, 400, "State contains an invalid node: 'a'"},
 		{"state is text", "", `{"state":"on"}`, 400, "State node must be an object"},
 		{"desired is a number", "", `{"state":{"desired":1}}`, 400, "Desired node must be an object"},
 		{"desired is an array", "", `{"state":{"desired":[]}}`, 400, "Desired node must be an object"},

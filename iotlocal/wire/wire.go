@@ -40,6 +40,9 @@ const (
 	ServerClosed PacketType = 34
 	// HandshakeFailed: the TLS handshake was not completed.
 	HandshakeFailed PacketType = 35
+	// PolicyDecided: a policy, or that there is none, allows or denies something. It
+	// is recorded only while somebody follows the record.
+	PolicyDecided PacketType = 36
 )
 
 var typeNames = map[PacketType]string{
@@ -49,6 +52,7 @@ var typeNames = map[PacketType]string{
 	PINGREQ: "PINGREQ", PINGRESP: "PINGRESP", DISCONNECT: "DISCONNECT", AUTH: "AUTH",
 	TransportOpen: "TRANSPORT_OPEN", ClientClosed: "CLIENT_CLOSED",
 	ServerClosed: "SERVER_SIDE_CLOSED", HandshakeFailed: "HANDSHAKE_FAILED",
+	PolicyDecided: "POLICY_DECISION",
 }
 
 // String returns the name the specification uses, as PUBLISH.

@@ -4,10 +4,13 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 
 	"github.com/portage-iot/awsiot/migrate/internal/edit"
 	"github.com/portage-iot/awsiot/migrate/internal/flow"
 	"github.com/portage-iot/awsiot/migrate/internal/paths"
+	"github.com/portage-iot/awsiot/migrate/internal/rewrite"
+	"golang.org/x/tools/go/ast/inspector"
 )
 
 // callback is a message callback or OnMessage hook that can be given v2's form.
@@ -28,15 +31,15 @@ func (k *class) subscribed(cb ast.Expr) *callback {
 		}
 		return nil
 	case *ast.Ident:
-		if v, ok := k.p.Info.Uses[x].(*types.Var); ok && k.p.constant(v) && k.onlySubscribed(v) {
-			if lit, ok := k.p.defs[v].(*ast.FuncLit); ok {
+		if v, ok := k.Pkg.Info.Uses[x].(*types.Var); ok && k.Pkg.Constant(v) && k.onlySubscribed(v) {
+			if lit, ok := k.Pkg.Defs[v].(*ast.FuncLit); ok {
 				if m, ok := k.plainCallback(lit.Type); ok {
 					return &callback{lit: lit, held: true, msg: m}
 				}
 			}
 		}
 	}
-	if d := k.funcDecl(cb); d != nil && k.onlySubscribed(k.p.Info.Defs[d.Name]) {
+	if d := k.funcDecl(cb); d != nil && k.onlySubscribed(k.Pkg.Info.Defs[d.Name]) {
 		if m, ok := k.plainCallback(d.Type); ok {
 			return &callback{decl: d, msg: m}
 		}
@@ -49,33 +52,46 @@ func (k *class) hooked(e ast.Expr) *callback {
 	if lit, ok := ast.Unparen(e).(*ast.FuncLit); ok {
 		return &callback{lit: lit, msg: k.messageParam(lit.Type, 0)}
 	}
-	if d := k.funcDecl(e); d != nil && k.onlyHook(d, "OnMessage") {
-		return &callback{decl: d, msg: k.messageParam(d.Type, 0)}
+	d := k.funcDecl(e)
+	if d == nil {
+		return nil
 	}
-	return nil
+	c := &callback{decl: d, msg: k.messageParam(d.Type, 0)}
+	for _, use := range k.Pkg.Uses[k.Pkg.Info.Defs[d.Name]] {
+		if _, call := calledAt(use); !k.handedOver(use) && (!call || c.msg == nil) {
+			return nil
+		}
+	}
+	return c
+}
+
+// body is what the callback runs.
+func (c *callback) body() *ast.BlockStmt {
+	if c.decl != nil {
+		return c.decl.Body
+	}
+	return c.lit.Body
 }
 
 // messageRoots collects the message parameters of all callbacks of the class that can change.
 func (k *class) messageRoots() {
-	for _, u := range k.c.Uses {
+	for _, u := range k.Flow.Uses {
 		var c *callback
-		switch {
-		case u.Kind == flow.Call && u.Sel.Sel.Name == "Subscribe":
-			c = k.subscribed(u.Call.Args[2])
-		case u.Kind == flow.Call && u.Sel.Sel.Name == "SubscribeAsync":
-			c = k.subscribed(u.Call.Args[3])
+		switch cb := k.Callback(u); {
+		case cb != nil:
+			c = k.subscribed(cb)
 		case u.Kind == flow.FieldSet && u.Sel.Sel.Name == "OnMessage":
-			c = k.hooked(k.assignOf(u).Rhs[0])
+			c = k.hooked(k.AssignOf(u).Rhs[0])
 		}
 		if c != nil && c.msg != nil {
-			k.roots[c.msg] = true
+			k.roots[c.msg] = c.body()
 		}
 	}
 }
 
 // convert rewrites a callback and returns what stands in its place, nil when its message cannot change.
-func (k *class) convert(e ast.Expr, c *callback, rule string) []edit.Piece {
-	if c == nil || c.msg != nil && !k.message(c.msg, rule) {
+func (k *class) convert(e ast.Expr, c *callback) []edit.Piece {
+	if c == nil || c.msg != nil && !k.message(c.msg) {
 		return nil
 	}
 	switch {
@@ -85,7 +101,7 @@ func (k *class) convert(e ast.Expr, c *callback, rule string) []edit.Piece {
 		return k.handlerLit(c.lit, c.msg)
 	case !k.litDone[c.lit]:
 		k.litDone[c.lit] = true
-		k.edit(edit.Replace(c.lit, k.handlerLit(c.lit, c.msg)...))
+		k.Edit(edit.Replace(c.lit, k.handlerLit(c.lit, c.msg)...))
 	}
 	return []edit.Piece{edit.Src(e)}
 }
@@ -93,23 +109,37 @@ func (k *class) convert(e ast.Expr, c *callback, rule string) []edit.Piece {
 // handler writes the Handler of a Subscription for a v1 message callback. A callback that only reads its message is
 // rewritten; any other stays as it is behind v1compat.Handler, which hands it what v1 did.
 func (k *class) handler(u *flow.Use, cb ast.Expr) (pieces []edit.Piece, none bool) {
-	if tv := k.p.Info.Types[cb]; tv.IsNil() {
+	if tv := k.Pkg.Info.Types[cb]; tv.IsNil() {
 		return nil, true
 	}
-	if pieces := k.convert(cb, k.subscribed(cb), "subscribe"); pieces != nil {
+	k.lacks = ""
+	if pieces := k.convert(cb, k.subscribed(cb)); pieces != nil {
 		return pieces, false
 	}
-	if !k.p.pure(u.Sel.X) {
-		k.block(cb.Pos(), "subscribe", "callbacks", "the callback needs the client, which is the result of a call")
+	if !k.Pkg.Pure(u.Sel.X) {
+		k.Block(cb.Pos(), "subscribe", "callbacks", "the callback needs the client, which is the result of a call")
 		return nil, false
 	}
-	k.note(cb.Pos(), "callbacks", "the callback keeps v1's form behind v1compat.Handler")
-	q := k.q(cb.Pos(), paths.V1Compat)
-	return []edit.Piece{edit.Text(q + ".Handler("), receiver(u.Sel), edit.Text(", "), edit.Src(cb), edit.Text(")")}, false
+	if k.lacks != "" {
+		k.Note(cb.Pos(), "message-fields", "the callback reads "+k.lacks+" of its message, and keeps v1's form behind v1compat.Handler")
+	} else {
+		k.Note(cb.Pos(), "callbacks", "the callback keeps v1's form behind v1compat.Handler")
+	}
+	q := k.Q(cb.Pos(), paths.V1Compat)
+	return []edit.Piece{edit.Text(q + ".Handler("), rewrite.Receiver(u.Sel), edit.Text(k.UseType(u).Inner + ", "), edit.Src(cb), edit.Text(")")}, false
 }
 
 // funcDecl is the function or method of this package that e names, when it may be changed.
 func (k *class) funcDecl(e ast.Expr) *ast.FuncDecl {
+	f := k.named(e)
+	if f == nil || f.Exported() && k.Pkg.Types.Name() != "main" {
+		return nil
+	}
+	return k.Pkg.Decls[f]
+}
+
+// named is the function or method of this package that e names; nil when it names none.
+func (k *class) named(e ast.Expr) *types.Func {
 	var id *ast.Ident
 	switch x := ast.Unparen(e).(type) {
 	case *ast.Ident:
@@ -119,11 +149,11 @@ func (k *class) funcDecl(e ast.Expr) *ast.FuncDecl {
 	default:
 		return nil
 	}
-	f, ok := k.p.Info.Uses[id].(*types.Func)
-	if !ok || f.Pkg() != k.p.Types || f.Exported() && k.p.Types.Name() != "main" {
+	f, ok := k.Pkg.Info.Uses[id].(*types.Func)
+	if !ok || f.Pkg() != k.Pkg.Types {
 		return nil
 	}
-	return k.p.decls[f]
+	return f
 }
 
 // plainCallback returns the message parameter of a MessageCallback that uses neither its client nor its user data.
@@ -132,8 +162,8 @@ func (k *class) plainCallback(t *ast.FuncType) (*types.Var, bool) {
 	var msg *types.Var
 	for _, f := range t.Params.List {
 		for _, name := range f.Names {
-			v, _ := k.p.Info.Defs[name].(*types.Var)
-			if i < 2 && v != nil && len(k.p.uses[v]) > 0 {
+			v, _ := k.Pkg.Info.Defs[name].(*types.Var)
+			if i < 2 && v != nil && len(k.Pkg.Uses[v]) > 0 {
 				return nil, false
 			}
 			if i == 2 && v != nil && name.Name != "_" {
@@ -151,7 +181,7 @@ func (k *class) messageParam(t *ast.FuncType, i int) *types.Var {
 	for _, f := range t.Params.List {
 		for _, name := range f.Names {
 			if n == i && name.Name != "_" {
-				v, _ := k.p.Info.Defs[name].(*types.Var)
+				v, _ := k.Pkg.Info.Defs[name].(*types.Var)
 				return v
 			}
 			n++
@@ -170,12 +200,12 @@ func (k *class) handlerDecl(d *ast.FuncDecl, m *types.Var) {
 		return
 	}
 	k.handled[d] = true
-	k.u.Changed = append(k.u.Changed, d.Name.Name)
-	k.edit(edit.Edit{Pos: d.Type.Params.Opening + 1, End: d.Type.Params.Closing, Pieces: []edit.Piece{edit.Text(k.messageText(d.Pos(), m))}})
+	k.Unit.Changed = append(k.Unit.Changed, d.Name.Name)
+	k.Edit(edit.Edit{Pos: d.Type.Params.Opening + 1, End: d.Type.Params.Closing, Pieces: []edit.Piece{edit.Text(k.messageText(d.Pos(), m))}})
 }
 
 func (k *class) messageText(pos token.Pos, m *types.Var) string {
-	t := "*" + k.q(pos, paths.V2) + ".Message"
+	t := "*" + k.Q(pos, paths.V2) + ".Message"
 	if m == nil {
 		return "_ " + t
 	}
@@ -184,26 +214,20 @@ func (k *class) messageText(pos token.Pos, m *types.Var) string {
 
 // onlySubscribed reports whether every use of f is the callback of a Subscribe or SubscribeAsync of this class.
 func (k *class) onlySubscribed(f types.Object) bool {
-	for _, c := range k.p.uses[f] {
-		e := c.Node()
-		if s, ok := c.Parent().Node().(*ast.SelectorExpr); ok && s.Sel == e {
-			e = s
-		}
-		found := false
-		for _, u := range k.c.Uses {
-			if u.Kind != flow.Call {
-				continue
-			}
-			switch u.Sel.Sel.Name {
-			case "Subscribe":
-				found = found || ast.Unparen(u.Call.Args[2]) == e
-			case "SubscribeAsync":
-				found = found || ast.Unparen(u.Call.Args[3]) == e
-			}
-		}
-		if !found {
-			return false
-		}
+	return !slices.ContainsFunc(k.Pkg.Uses[f], func(c inspector.Cursor) bool { return !k.handedOver(c) })
+}
+
+// handedOver reports whether cur names a function that is given to the class as a callback or hook for messages.
+func (k *class) handedOver(cur inspector.Cursor) bool {
+	e := cur.Node()
+	if s, ok := cur.Parent().Node().(*ast.SelectorExpr); ok && s.Sel == e {
+		e = s
 	}
-	return true
+	return slices.ContainsFunc(k.Flow.Uses, func(u *flow.Use) bool {
+		if u.Kind == flow.FieldSet {
+			return u.Sel.Sel.Name == "OnMessage" && k.AssignOf(u).Rhs[0] == e
+		}
+		cb := k.Callback(u)
+		return cb != nil && ast.Unparen(cb) == e
+	})
 }

@@ -5,143 +5,209 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"slices"
 	"strconv"
 
 	"github.com/portage-iot/awsiot/migrate/internal/edit"
 	"github.com/portage-iot/awsiot/migrate/internal/flow"
 	"github.com/portage-iot/awsiot/migrate/internal/paths"
+	"github.com/portage-iot/awsiot/migrate/internal/rewrite"
 )
 
-// constructorOptions writes what the options of a constructor call mean, as statements after the one that makes o.
-func (k *class) constructorOptions(c *ast.CallExpr, o string) []edit.Piece {
-	var out []edit.Piece
-	if c.Ellipsis.IsValid() {
-		k.block(c.Args[len(c.Args)-1].Pos(), "constructor", "computed-options", "constructor options passed as a slice")
-		return nil
-	}
-	for _, a := range c.Args[1:] {
-		call, ok := ast.Unparen(a).(*ast.CallExpr)
-		var f *types.Func
-		if ok {
-			f = flow.StaticCallee(k.p.Info, call)
-		}
-		if f == nil || f.Pkg() == nil || f.Pkg().Path() != paths.V1Compat || len(call.Args) > 1 {
-			k.block(a.Pos(), "constructor", "computed-options", "a constructor option that is not written as a call of v1compat")
+// constructed writes what the constructor of b means besides v1's defaults, as statements after the one that makes o;
+// r is nil for one that is only looked at.
+func (k *class) constructed(r *rewrite.Region, b *rewrite.Birth, o string) []edit.Piece {
+	c := b.Ctor.Call
+	out := k.logger(c, o)
+	for _, a := range k.optionsOf(c) {
+		call := k.optionCall(a)
+		if call == nil && c.Ellipsis.IsValid() {
+			k.Block(a.Pos(), "constructor", "computed-options", "constructor options passed as a slice that is computed")
+			continue
+		} else if call == nil {
+			k.Block(a.Pos(), "constructor", "computed-options", "a constructor option that is not written as a call of v1compat")
 			continue
 		}
 		var v constant.Value
 		if len(call.Args) == 1 {
-			v = k.value(call.Args[0])
+			v = k.Value(call.Args[0])
 		}
-		switch f.Name() {
+		switch name := flow.StaticCallee(k.Pkg.Info, call).Name(); name {
 		case "WithProtocolType":
-			k.note(a.Pos(), "protocol-type", "WithProtocolType is dropped: v2 speaks MQTT 5")
+			k.Note(a.Pos(), "protocol-type", "WithProtocolType is dropped: v2 speaks MQTT 5")
+			if v == nil {
+				out = append(out, edit.Text("\n_ = "), edit.Src(call.Args[0]))
+			}
 		case "WithWebsocket":
 			if v == nil {
-				k.block(a.Pos(), "constructor", "computed-options", "WithWebsocket is given a value that is not constant")
+				out = append(out, k.maybeWebsocket(r, b, call.Args[0], o)...)
 			} else if constant.BoolVal(v) {
 				out = append(out, k.chain(c, o)...)
 			}
 		case "WithCleanSession":
+			keep := o + ".SessionBehavior, " + o + ".SessionExpiry = " + k.Q(c.Pos(), paths.V2) + ".RejoinAlways, " + k.Q(c.Pos(), "time") + ".Hour"
 			if v == nil {
-				k.block(a.Pos(), "constructor", "computed-options", "WithCleanSession is given a value that is not constant")
+				out = append(append(append(out, edit.Text("\nif ")), k.not(call.Args[0])...), edit.Text(" {\n"+keep+"\n}"))
 			} else if !constant.BoolVal(v) {
-				out = append(out, edit.Text("\n"+o+".SessionBehavior, "+o+".SessionExpiry = "+k.q(c.Pos(), paths.V2)+".RejoinAlways, "+k.q(c.Pos(), "time")+".Hour"))
+				out = append(out, edit.Text("\n"+keep))
 			}
+		case "WithQuirks":
+			if lit, ok := ast.Unparen(call.Args[0]).(*ast.CompositeLit); ok && len(lit.Elts) == 0 {
+				continue // none
+			}
+			fallthrough
 		default:
-			k.block(a.Pos(), "constructor", "quirks", f.Name()+" asks for v1's own behaviour, which v2 does not have")
+			k.Block(a.Pos(), "constructor", "quirks", name+" asks for v1's own behaviour, which v2 does not have")
 		}
+	}
+	if r != nil && k.websocketOf(c) == neverWebsocket && k.plain(b, r) {
+		out = append(out, edit.Text("\n"), k.plainAuth(c, o))
 	}
 	return out
 }
 
-// planInline replaces a constructor that has no variable of its own: what it is part of gets the finished client.
-func (k *class) planInline(r *region) {
-	for _, b := range r.births {
-		c := b.ctor.Call
-		q := k.q(c.Pos(), paths.V2)
-		stmt, inList := stmtOf(b.ctor.Cur)
-		name := "opts"
-		if inList {
-			name = k.fresh(outermost(b.ctor.Cur), c.Pos(), "opts")
+// optionCall is the call of v1compat that an option is, or nil.
+func (k *class) optionCall(a ast.Expr) *ast.CallExpr {
+	call, ok := ast.Unparen(a).(*ast.CallExpr)
+	if !ok {
+		return nil
+	}
+	f := flow.StaticCallee(k.Pkg.Info, call)
+	if f == nil || f.Pkg() == nil || f.Pkg().Path() != paths.V1Compat || len(call.Args) > 1 {
+		return nil
+	}
+	return call
+}
+
+// optionsOf are the optional arguments of a constructor: those of a slice are the elements that it was declared with.
+func (k *class) optionsOf(c *ast.CallExpr) []ast.Expr {
+	given := c.Args[k.Type(c).Arguments:]
+	if c.Ellipsis.IsValid() {
+		if lit := k.optionList(given[0]); lit != nil {
+			return lit.Elts
 		}
-		extra := k.constructorOptions(c, name)
-		text := r.keepAliveText(c.Pos())
-		if extra == nil && text == nil {
-			k.edit(edit.Replace(c, edit.Text(q+".NewClient("+q+".OptionsV1("), edit.Src(c.Args[0]), edit.Text("))")))
+	}
+	return given
+}
+
+// optionList is the literal that a list of constructor options is: written there, or in the declaration of a variable
+// that is used for nothing else. Nil: the list is computed.
+func (k *class) optionList(e ast.Expr) *ast.CompositeLit {
+	if lit, ok := ast.Unparen(e).(*ast.CompositeLit); ok {
+		return lit
+	}
+	id, ok := ast.Unparen(e).(*ast.Ident)
+	if !ok {
+		return nil
+	}
+	v, ok := k.Pkg.Info.Uses[id].(*types.Var)
+	lit, isLit := k.Pkg.Defs[v].(*ast.CompositeLit)
+	if !ok || !isLit || !k.Pkg.Constant(v) || v.Parent() == k.Pkg.Types.Scope() || !k.settled(lit) {
+		return nil
+	}
+	for _, cur := range k.Pkg.Uses[v] {
+		if !slices.ContainsFunc(k.Flow.Ctors, func(c *flow.Ctor) bool {
+			return c.Call.Ellipsis.IsValid() && c.Call.Args[len(c.Call.Args)-1] == cur.Node()
+		}) {
+			return nil
+		}
+	}
+	return lit
+}
+
+// settled reports whether e has the same value wherever its names mean the same: it computes nothing, and its variables
+// stay as they are.
+func (k *class) settled(e ast.Expr) bool {
+	ok := true
+	ast.Inspect(e, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.CallExpr:
+			ok = ok && (k.optionCall(n) != nil || k.Pkg.Info.Types[n.Fun].IsType())
+		case *ast.Ident:
+			if v, isVar := k.Pkg.Info.Uses[n].(*types.Var); isVar {
+				ok = ok && !v.IsField() && k.Pkg.Constant(v) && v.Parent() != k.Pkg.Types.Scope()
+			}
+		case *ast.FuncLit, *ast.IndexExpr, *ast.StarExpr, *ast.UnaryExpr:
+			u, not := n.(*ast.UnaryExpr)
+			ok = ok && not && u.Op == token.NOT
+		}
+		return ok
+	})
+	return ok
+}
+
+// dropOptionLists deletes the variables of option lists that nothing uses any more.
+func (k *class) dropOptionLists() {
+	done := map[types.Object]bool{}
+	for _, c := range k.Flow.Ctors {
+		if !c.Call.Ellipsis.IsValid() {
 			continue
 		}
-		if !inList || !k.p.pure(c.Args[0]) {
-			k.block(c.Pos(), "constructor", "inline-constructor", "the client needs options and is made inside a larger expression")
+		id, ok := ast.Unparen(c.Call.Args[len(c.Call.Args)-1]).(*ast.Ident)
+		if !ok || done[k.Pkg.Info.Uses[id]] || k.optionList(id) == nil {
 			continue
 		}
-		pieces := append([]edit.Piece{edit.Text(name + " := " + q + ".OptionsV1("), edit.Src(c.Args[0]), edit.Text(")")}, extra...)
-		if text != nil {
-			r.opts = name
-			pieces = append(append(pieces, edit.Text("\n")), r.keepAliveText(c.Pos())...)
+		v := k.Pkg.Info.Uses[id]
+		done[v] = true
+		cur, _ := k.Pkg.Ins.Root().FindNode(k.Pkg.Defs[v])
+		stmt, ok := rewrite.StmtOf(cur)
+		switch s := stmt.(type) {
+		case *ast.AssignStmt:
+			ok = ok && len(s.Lhs) == 1
+		case *ast.DeclStmt:
+			spec, isValue := s.Decl.(*ast.GenDecl).Specs[0].(*ast.ValueSpec)
+			ok = ok && isValue && len(s.Decl.(*ast.GenDecl).Specs) == 1 && len(spec.Names) == 1
 		}
-		k.edit(edit.Edit{Pos: stmt.Pos(), End: stmt.Pos(), Pieces: append(pieces, edit.Text("\n"))})
-		k.edit(edit.Replace(c, edit.Text(q+".NewClient("+name+")")))
+		if !ok {
+			k.Block(v.Pos(), "constructor", "computed-options", "the list of constructor options is declared together with something else")
+			continue
+		}
+		k.DeleteStmt(stmt)
 	}
 }
 
-// keepAlive is what the class's Connect calls say about the keep-alive.
+// keepAlive is what the class's connect calls say about the keep-alive.
 type keepAlive struct {
 	seconds int64    // constant, 600 when not given
 	expr    ast.Expr // computed
 	use     *flow.Use
+	late    bool // each connect call sets its own
 }
 
 // v1KeepAlive is the keep-alive that v1's connect uses when it is given none; OptionsV1 brings it.
 const v1KeepAlive = 600
 
-// keepAlives reads the argument of every Connect: v2 has one keep-alive per client, set before it is made.
+// keepAlives reads the argument of every connect call: v2 has the keep-alive among the options. One that is not the same
+// for all calls, or not known where the client is made, is set by an Update before each.
 func (k *class) keepAlives() {
 	k.keep.seconds = v1KeepAlive
-	type arg struct {
-		u *flow.Use
-		e ast.Expr
-	}
-	var args []arg
-	for _, u := range k.c.Uses {
-		if u.Kind != flow.Call || u.Sel.Sel.Name != "Connect" && u.Sel.Sel.Name != "ConnectAsync" {
-			continue
-		}
-		a := arg{u: u}
-		if u.Sel.Sel.Name == "Connect" && (len(u.Call.Args) > 1 || u.Call.Ellipsis.IsValid()) {
-			k.block(u.Call.Pos(), "connect", "keep-alive", "Connect is given a list of keep-alives")
-			return
+	for i, u := range k.connects() {
+		n := int64(v1KeepAlive)
+		if len(u.Call.Args) > 1 && u.Sel.Sel.Name == "Connect" || u.Call.Ellipsis.IsValid() {
+			k.keep.late = true
+			break
 		}
 		if len(u.Call.Args) > 0 {
-			a.e = u.Call.Args[0]
-		}
-		args = append(args, a)
-	}
-	for i, a := range args {
-		n, computed := int64(v1KeepAlive), false
-		if a.e != nil {
-			v := k.value(a.e)
+			v := k.Value(u.Call.Args[0])
 			if v == nil {
-				computed = true
-			} else {
-				n, _ = constant.Int64Val(v)
+				k.keep.late = k.keep.late || i > 0 || k.keep.expr != nil
+				k.keep.expr, k.keep.use = u.Call.Args[0], u
+				continue
 			}
+			n, _ = constant.Int64Val(v)
 		}
-		switch {
-		case computed && len(args) > 1, i > 0 && n != k.keep.seconds:
-			k.block(a.u.Call.Pos(), "connect", "keep-alive", "the client is connected with different keep-alives")
-			return
-		case computed:
-			k.keep.expr, k.keep.use = a.e, a.u
-		case n < 0 || n > 65535:
-			k.block(a.u.Call.Pos(), "connect", "keep-alive", "the keep-alive "+strconv.FormatInt(n, 10)+" is outside 0 to 65535")
-			return
-		}
+		k.keep.late = k.keep.late || k.keep.expr != nil || i > 0 && n != k.keep.seconds || n < 0 || n > 65535
 		k.keep.seconds = n
 	}
-	if k.keep.expr != nil && !k.availableAtBirth() {
-		k.block(k.keep.expr.Pos(), "connect", "keep-alive", "the computed keep-alive is not known where the client is made")
-		k.keep.expr = nil
+	given := func(u *flow.Use) bool { return len(u.Call.Args) > 0 }
+	if k.CallsElsewhere("Connect", "ConnectAsync") || len(k.MadeElsewhere()) > 0 { // another package may give another one, or make the client
+		k.keep.late = slices.ContainsFunc(k.connects(), given) || k.GivenElsewhere("Connect", "ConnectAsync")
+	}
+	if k.keep.expr != nil && !k.keep.late {
+		k.keep.late = !k.availableAtBirth()
+	}
+	if k.keep.late {
+		k.keep.expr, k.keep.seconds = nil, v1KeepAlive
 	}
 }
 
@@ -149,16 +215,16 @@ func (k *class) keepAlives() {
 // is in the same function as the one constructor, and nothing between them changes a part of the expression.
 func (k *class) availableAtBirth() bool {
 	e, u := k.keep.expr, k.keep.use
-	if len(k.regions) != 1 || !k.p.pure(e) {
+	if len(k.Regions) != 1 || !k.Pkg.Pure(e) {
 		return false
 	}
-	r := k.regions[0]
-	rt, ok := k.p.rootOf(u.Cur, u.Expr)
-	if !ok || rt != r.root || r.births[0].form == inline || innermost(u.Cur) != innermost(r.births[0].ctor.Cur) {
+	r := k.Regions[0]
+	rt, ok := k.Pkg.RootOf(u.Cur, u.Expr)
+	if !ok || rt != r.Root || r.Births[0].Form == rewrite.Inline || rewrite.Innermost(u.Cur) != rewrite.Innermost(r.Births[0].Ctor.Cur) {
 		return false
 	}
-	end := r.births[0].ctor.Call.Pos()
-	for _, c := range r.config {
+	end := r.Births[0].Ctor.Call.Pos()
+	for _, c := range r.Config {
 		end = max(end, c.Expr.Pos())
 	}
 	ok = true
@@ -166,18 +232,18 @@ func (k *class) availableAtBirth() bool {
 		switch n := n.(type) {
 		case *ast.IndexExpr, *ast.SelectorExpr:
 			if s, isSel := n.(*ast.SelectorExpr); isSel {
-				if _, isConst := k.p.Info.Uses[s.Sel].(*types.Const); isConst {
+				if _, isConst := k.Pkg.Info.Uses[s.Sel].(*types.Const); isConst {
 					return false
 				}
 				// A field may change through any call in between; only accept it right next to the client's birth.
-				ok = ok && k.p.Fset.Position(u.Call.Pos()).Line-k.p.Fset.Position(end).Line <= 2
+				ok = ok && k.Pkg.Fset.Position(u.Call.Pos()).Line-k.Pkg.Fset.Position(end).Line <= 2
 			} else {
 				ok = false
 			}
 		case *ast.Ident:
-			if v, isVar := k.p.Info.Uses[n].(*types.Var); isVar && !v.IsField() {
-				ok = ok && (v.Pos() < end || v.Parent() == k.p.Types.Scope())
-				for _, p := range k.p.assigned[v] {
+			if v, isVar := k.Pkg.Info.Uses[n].(*types.Var); isVar && !v.IsField() {
+				ok = ok && (v.Pos() < end || v.Parent() == k.Pkg.Types.Scope())
+				for _, p := range k.Pkg.Assigned[v] {
 					ok = ok && !(p > end && p < u.Call.Pos())
 				}
 			}
@@ -188,91 +254,20 @@ func (k *class) availableAtBirth() bool {
 }
 
 // keepAliveText is the assignment of the keep-alive, or nil when it is v1's default.
-func (r *region) keepAliveText(pos token.Pos) []edit.Piece {
-	k := r.k
+func (k *class) keepAliveText(opts string, pos token.Pos) []edit.Piece {
 	switch {
 	case k.keep.expr != nil:
-		return []edit.Piece{edit.Text(r.opts + ".KeepAlive = " + k.q(pos, paths.V2) + ".KeepAliveV1("), edit.Src(k.keep.expr), edit.Text(")")}
+		return []edit.Piece{edit.Text(opts + ".KeepAlive = " + k.Q(pos, paths.V2) + ".KeepAliveV1("), edit.Src(k.keep.expr), edit.Text(")")}
 	case k.keep.seconds == v1KeepAlive:
 		return nil
-	case k.keep.seconds == 0:
-		return []edit.Piece{edit.Text(r.opts + ".KeepAlive = -1")}
 	}
-	return []edit.Piece{edit.Text(r.opts + ".KeepAlive = " + strconv.FormatInt(k.keep.seconds, 10) + " * " + k.q(pos, "time") + ".Second")}
+	return []edit.Piece{edit.Text(opts + ".KeepAlive = " + k.keepAliveConst(k.keep.seconds, pos))}
 }
 
-// findHelpers finds the parameters through which a function only configures: they become *awsiot.ClientOptions.
-func (k *class) findHelpers() {
-	cand := map[types.Object][]*flow.Use{}
-	for _, m := range k.c.Members {
-		v, ok := m.(*types.Var)
-		if ok && k.p.constant(v) && target.Is(v.Type()) && k.p.isParam(v) {
-			cand[v] = nil
-		}
+// keepAliveConst is a constant keep-alive; v1's 0 is none.
+func (k *class) keepAliveConst(seconds int64, pos token.Pos) string {
+	if seconds == 0 {
+		return "-1"
 	}
-	for _, u := range k.c.Uses {
-		if _, ok := cand[u.Node]; ok {
-			cand[u.Node] = append(cand[u.Node], u)
-		}
-	}
-	for changed := true; changed; {
-		changed = false
-		for v, us := range cand {
-			if !k.onlyConfigures(v, us, cand) {
-				delete(cand, v)
-				changed = true
-			}
-		}
-	}
-	for v := range cand {
-		name := v.Name()
-		if d := k.p.declOf(v); d != nil && len(k.p.uses[v]) > 0 {
-			if n := k.fresh(d, d.Body.Pos(), "opts"); n == "opts" {
-				name = n
-				for id, o := range k.p.Info.Defs {
-					if o == v {
-						k.edit(edit.Replace(id, edit.Text(name)))
-					}
-				}
-			}
-		}
-		k.helpers[v] = name
-	}
-}
-
-func (k *class) onlyConfigures(v types.Object, us []*flow.Use, cand map[types.Object][]*flow.Use) bool {
-	if len(us) == 0 || len(us) != len(k.p.uses[v]) {
-		return false
-	}
-	for _, u := range us {
-		switch u.Kind {
-		case flow.Call:
-			if configures[u.Sel.Sel.Name].write == nil {
-				return false
-			}
-		case flow.FieldSet:
-		case flow.Pass:
-			if _, ok := cand[u.To]; !ok {
-				return false
-			}
-		default:
-			return false
-		}
-		if d, ok := innermost(u.Cur).(*ast.FuncDecl); !ok || d != k.p.declOf(v) {
-			return false
-		}
-	}
-	return true
-}
-
-// isParam reports whether v is a parameter of a declared function.
-func (p *pkg) isParam(v *types.Var) bool {
-	for f := range p.decls {
-		for q := range f.Signature().Params().Variables() {
-			if q == v {
-				return true
-			}
-		}
-	}
-	return false
+	return strconv.FormatInt(seconds, 10) + " * " + k.Q(pos, "time") + ".Second"
 }

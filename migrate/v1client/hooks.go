@@ -4,74 +4,81 @@ import (
 	"go/ast"
 	"go/token"
 	"go/types"
+	"slices"
 
 	"github.com/portage-iot/awsiot/migrate/internal/edit"
 	"github.com/portage-iot/awsiot/migrate/internal/flow"
 	"github.com/portage-iot/awsiot/migrate/internal/paths"
+	"github.com/portage-iot/awsiot/migrate/internal/rewrite"
 )
 
-// hookFields maps v1's hooks to the option, which is also the field of Observer, and the type of its argument.
-var hookFields = map[string]struct{ option, arg string }{
-	"OnOnline":  {"OnConnectionSuccess", "ConnectionSuccess"},
-	"OnOffline": {"OnDisconnection", "Disconnection"},
-	"OnMessage": {"OnPublishReceived", ""},
+// hook is the rule of a field of v1 that takes a function: the option that becomes of it, which is also the field of
+// Observer, and the type of its argument.
+func hook(option, arg string) func(*rewrite.Class, *flow.Use) {
+	return func(c *rewrite.Class, u *flow.Use) { of(c).hook(u, option, arg) }
 }
 
-// hooks rewrites the assignments to OnOnline, OnOffline and OnMessage.
-func (k *class) hooks() {
-	for _, u := range k.c.Uses {
-		if u.Kind == flow.FieldGet {
-			k.block(u.Sel.Sel.Pos(), "hooks", "hooks", "the hook "+u.Sel.Sel.Name+" is read or assigned together with something else")
+// hooksOfBoth blocks hooks of a client that a shadow or jobs client connects: Connect of that one put its own in their place.
+func (k *class) hooksOfBoth() {
+	outer := slices.ContainsFunc(k.Calls("Connect"), func(u *flow.Use) bool { return k.UseType(u).Package != paths.V1Compat })
+	for _, u := range k.Flow.Uses {
+		if outer && u.Kind == flow.FieldSet && u.Sel.Sel.Name != "OnMessage" && k.UseType(u).Package == paths.V1Compat {
+			k.Block(u.Sel.Sel.Pos(), "hooks", "hooks", "v1 replaces "+u.Sel.Sel.Name+" of a client by that of the shadow or jobs client that connects it")
 		}
-		if u.Kind != flow.FieldSet {
-			continue
-		}
-		name := u.Sel.Sel.Name
-		h, ok := hookFields[name]
-		if !ok {
-			k.block(u.Sel.Sel.Pos(), "hooks", "hooks", name+" has no v2 form")
-			continue
-		}
-		as := k.assignOf(u)
-		opts, before := k.helpers[u.Node]
-		if r := k.owned[u]; r != nil {
-			opts, before = r.opts, true
-		}
-		if !before && (name == "OnMessage" || !k.beforeConnect(u)) {
-			k.block(u.Sel.Sel.Pos(), "hooks", "hooks", name+" is assigned where it is not known to be before the first Connect")
-			continue
-		}
-		value := k.hookValue(as.Rhs[0], name, h.arg)
-		if value == nil {
-			continue
-		}
-		if before {
-			k.edit(edit.Replace(as, append([]edit.Piece{edit.Text(opts + "." + h.option + " = ")}, value...)...))
-			continue
-		}
-		pieces := []edit.Piece{receiver(u.Sel), edit.Text(".Observe(" + k.q(as.Pos(), paths.V2) + ".Observer{" + h.option + ": ")}
-		k.edit(edit.Replace(as, append(append(pieces, value...), edit.Text("})"))...))
 	}
 }
 
-func (k *class) assignOf(u *flow.Use) *ast.AssignStmt {
-	for c := range u.Cur.Enclosing((*ast.AssignStmt)(nil)) {
-		return c.Node().(*ast.AssignStmt)
+func (k *class) hook(u *flow.Use, option, arg string) {
+	name := u.Sel.Sel.Name
+	as := k.AssignOf(u)
+	opts, before := k.OptionsAt(u)
+	alone := k.assignedOnce(name)
+	if !before && (!alone || !k.once(u)) {
+		k.Block(u.Sel.Sel.Pos(), "hooks", "hooks", name+" is assigned more than once, and an observer would be added every time")
+		return
 	}
-	return nil
+	value, test := k.hookValue(as.Rhs[0], name, arg, alone)
+	if value == nil {
+		return
+	}
+	if !before && !k.beforeConnect(u) {
+		k.Note(u.Sel.Sel.Pos(), "hooks", "v1 reads "+name+" at the next Connect, an observer hears of events from now on")
+	}
+	pieces := []edit.Piece{edit.Text(opts + "." + option + " = ")}
+	end := ""
+	if !before {
+		pieces = []edit.Piece{rewrite.Receiver(u.Sel), edit.Text(".Observe(" + k.Q(as.Pos(), paths.V2) + ".Observer{" + option + ": ")}
+		end = "})"
+	}
+	pieces = append(append(pieces, value...), edit.Text(end))
+	if test != nil {
+		pieces = append(append(test, pieces...), edit.Text("\n}"))
+	}
+	k.Edit(edit.Replace(as, pieces...))
+}
+
+// assignedOnce reports whether one statement assigns the hook.
+func (k *class) assignedOnce(name string) bool {
+	n := 0
+	for _, u := range k.Flow.Uses {
+		if u.Kind == flow.FieldSet && u.Sel.Sel.Name == name {
+			n++
+		}
+	}
+	return n == 1
 }
 
 // beforeConnect reports whether a Connect on the same variable follows in the same function, and none comes before.
 func (k *class) beforeConnect(u *flow.Use) bool {
-	rt, ok := k.p.rootOf(u.Cur, u.Expr)
-	if !ok {
+	rt, ok := k.Pkg.RootOf(u.Cur, u.Expr)
+	if !ok || k.CallsElsewhere("Connect", "ConnectAsync") {
 		return false
 	}
 	first := token.Pos(0)
 	for _, name := range []string{"Connect", "ConnectAsync"} {
-		for _, c := range k.calls(name) {
-			crt, ok := k.p.rootOf(c.Cur, c.Expr)
-			if !ok || crt != rt || innermost(c.Cur) != innermost(u.Cur) {
+		for _, c := range k.Calls(name) {
+			crt, ok := k.Pkg.RootOf(c.Cur, c.Expr)
+			if !ok || crt != rt || rewrite.Innermost(c.Cur) != rewrite.Innermost(u.Cur) {
 				return false
 			}
 			if first == 0 || c.Expr.Pos() < first {
@@ -82,61 +89,52 @@ func (k *class) beforeConnect(u *flow.Use) bool {
 	return first > u.Expr.Pos()
 }
 
-// hookValue converts the function that is assigned to a hook.
-func (k *class) hookValue(e ast.Expr, hook, arg string) []edit.Piece {
-	if tv := k.p.Info.Types[e]; tv.IsNil() {
-		return []edit.Piece{edit.Text("nil")}
+// hookValue converts the function that is assigned to a hook. A value that may be nil is tested first, as v1 did, where
+// nothing else was assigned before: test is the beginning of an if statement then.
+func (k *class) hookValue(e ast.Expr, hook, arg string, alone bool) (value, test []edit.Piece) {
+	if tv := k.Pkg.Info.Types[e]; tv.IsNil() {
+		return []edit.Piece{edit.Text("nil")}, nil
 	}
-	q := k.q(e.Pos(), paths.V2)
+	q := k.Q(e.Pos(), paths.V2)
 	lit, isLit := ast.Unparen(e).(*ast.FuncLit)
 	if hook == "OnMessage" {
-		if pieces := k.convert(e, k.hooked(e), "hooks"); pieces != nil {
-			return pieces
+		if pieces := k.convert(e, k.hooked(e)); pieces != nil {
+			return pieces, nil
 		}
-		k.block(e.Pos(), "hooks", "callbacks", "the OnMessage function cannot take the v2 message")
-		return nil
+		k.Block(e.Pos(), "hooks", "callbacks", "the OnMessage function cannot take the v2 message")
+		return nil, nil
 	}
 	sig := "func(*" + q + "." + arg + ") "
 	switch {
 	case isLit:
-		return []edit.Piece{edit.Text(sig), edit.Src(lit.Body)}
-	case k.funcDecl(e) != nil && k.p.pure(e), k.stable(e) && k.isLiteralVar(e):
-		return []edit.Piece{edit.Text(sig + "{ "), edit.Src(e), edit.Text("() }")}
+		return []edit.Piece{edit.Text(sig), edit.Src(lit.Body)}, nil
+	case k.funcDecl(e) != nil && k.Pkg.Pure(e), k.declaredFunc(e), k.literalOf(e) != nil:
+		return []edit.Piece{edit.Text(sig + "{ "), edit.Src(e), edit.Text("() }")}, nil
+	case alone:
+		cur, _ := k.Pkg.Ins.Root().FindNode(e)
+		name := k.Fresh(rewrite.Outermost(cur), e.Pos(), "hook")
+		return []edit.Piece{edit.Text(sig + "{ " + name + "() }")}, []edit.Piece{edit.Text("if " + name + " := "), edit.Src(e), edit.Text("; " + name + " != nil {\n")}
 	}
-	k.block(e.Pos(), "hooks", "hooks", hook+" is assigned a function value that may be nil or change")
-	return nil
+	k.Block(e.Pos(), "hooks", "hooks", hook+" is assigned a function value that may be nil or change")
+	return nil, nil
 }
 
-// isLiteralVar reports whether e is a variable that was declared with a function literal and stays that.
-func (k *class) isLiteralVar(e ast.Expr) bool {
+// declaredFunc reports whether e is the name of a declared function.
+func (k *class) declaredFunc(e ast.Expr) bool {
 	id, ok := ast.Unparen(e).(*ast.Ident)
 	if !ok {
 		return false
 	}
-	if _, isFunc := k.p.Info.Uses[id].(*types.Func); isFunc {
-		return true
-	}
-	_, lit := k.p.defs[k.p.Info.Uses[id]].(*ast.FuncLit)
-	return lit
+	_, ok = k.Pkg.Info.Uses[id].(*types.Func)
+	return ok
 }
 
-// onlyHook reports whether every use of d is an assignment to the hook in this class.
-func (k *class) onlyHook(d *ast.FuncDecl, hook string) bool {
-	f := k.p.Info.Defs[d.Name]
-	for _, c := range k.p.uses[f] {
-		e := c.Node()
-		if s, ok := c.Parent().Node().(*ast.SelectorExpr); ok && s.Sel == e {
-			e = s
-		}
-		found := false
-		for _, u := range k.c.Uses {
-			if u.Kind == flow.FieldSet && u.Sel.Sel.Name == hook && k.assignOf(u).Rhs[0] == e {
-				found = true
-			}
-		}
-		if !found {
-			return false
-		}
+// literalOf is the function literal that a local variable was declared with and that it keeps; nil when e is no such.
+func (k *class) literalOf(e ast.Expr) *ast.FuncLit {
+	id, ok := ast.Unparen(e).(*ast.Ident)
+	if !ok || !k.stable(e) {
+		return nil
 	}
-	return true
+	lit, _ := k.Pkg.Defs[k.Pkg.Info.Uses[id]].(*ast.FuncLit)
+	return lit
 }

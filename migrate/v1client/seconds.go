@@ -5,10 +5,12 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/portage-iot/awsiot/migrate/internal/edit"
+	"github.com/portage-iot/awsiot/migrate/internal/rewrite"
 )
 
 // seconds assigns v1 times, float64 seconds, to durations.
@@ -22,14 +24,42 @@ func seconds(fields ...string) func(*class, *ast.CallExpr, string) []edit.Piece 
 			}
 			values = append(values, v)
 		}
-		return assignment(o, fields, values)
+		return rewrite.Assignment(o, fields, values)
 	}
 }
 
+// backoff assigns the three times of ConfigureAutoReconnectBackoffTime. v1 took a maximum below the base, and waited the
+// base then; v2 refuses it.
+func backoff(k *class, c *ast.CallExpr, o string) []edit.Piece {
+	base, highest := k.Value(c.Args[0]), k.Value(c.Args[1])
+	fields := []string{"MinReconnectDelay", "MaxReconnectDelay", "MinConnectedTimeToResetReconnectDelay"}
+	values := make([][]edit.Piece, len(fields))
+	for i := range fields {
+		if values[i] = k.seconds(c.Args[i]); values[i] == nil {
+			return nil
+		}
+	}
+	switch {
+	case base != nil && highest != nil:
+		if constant.Compare(base, token.GTR, highest) {
+			values[1] = k.seconds(c.Args[0])
+		}
+	case k.Pkg.Pure(c.Args[0]) && k.Pkg.Pure(c.Args[1]):
+		values[1] = slices.Concat([]edit.Piece{edit.Text("max(")}, k.seconds(c.Args[0]), []edit.Piece{edit.Text(", ")}, values[1], []edit.Piece{edit.Text(")")})
+	default:
+		k.Block(c.Pos(), "configure", "evaluation-order", "the base and the maximum of the back-off are calls, and the larger one has to be taken")
+		return nil
+	}
+	return k.Lines(c, o, fields, values)
+}
+
+// Seconds is the duration of e seconds, for the rules of what stands on the client.
+func Seconds(k *rewrite.Class, e ast.Expr) []edit.Piece { return (&class{Class: k}).seconds(e) }
+
 // seconds is the duration of e seconds. Zero and negative times mean something else in v2 (the default, none).
 func (k *class) seconds(e ast.Expr) []edit.Piece {
-	v := k.value(e)
-	t := k.q(e.Pos(), "time")
+	v := k.Value(e)
+	t := k.Q(e.Pos(), "time")
 	if v == nil {
 		if inner := k.floatOfInt(e); inner != nil {
 			return []edit.Piece{edit.Text(t + ".Duration("), edit.Src(inner), edit.Text(") * " + t + ".Second")}
@@ -37,7 +67,7 @@ func (k *class) seconds(e ast.Expr) []edit.Piece {
 		return []edit.Piece{edit.Text(t + ".Duration("), k.operand(e)[0], edit.Src(e), k.operand(e)[1], edit.Text(" * float64(" + t + ".Second))")}
 	}
 	if constant.Sign(v) <= 0 {
-		k.block(e.Pos(), "configure", "zero-times", "a time of "+v.String()+" seconds means something else in v2")
+		k.Block(e.Pos(), "configure", "zero-times", "a time of "+v.String()+" seconds means something else in v2")
 		return nil
 	}
 	ns := constant.BinaryOp(constant.ToFloat(v), token.MUL, constant.MakeInt64(int64(time.Second)))
@@ -73,10 +103,10 @@ func (k *class) operand(e ast.Expr) [2]edit.Piece {
 // floatOfInt returns n when e is float64(n) for an integer n.
 func (k *class) floatOfInt(e ast.Expr) ast.Expr {
 	c, ok := ast.Unparen(e).(*ast.CallExpr)
-	if !ok || len(c.Args) != 1 || !k.p.Info.Types[c.Fun].IsType() {
+	if !ok || len(c.Args) != 1 || !k.Pkg.Info.Types[c.Fun].IsType() {
 		return nil
 	}
-	if b, ok := k.p.Info.TypeOf(c.Args[0]).Underlying().(*types.Basic); ok && b.Info()&types.IsInteger != 0 {
+	if b, ok := k.Pkg.Info.TypeOf(c.Args[0]).Underlying().(*types.Basic); ok && b.Info()&types.IsInteger != 0 {
 		return c.Args[0]
 	}
 	return nil
@@ -84,5 +114,5 @@ func (k *class) floatOfInt(e ast.Expr) ast.Expr {
 
 // untypedInt reports whether e is built from untyped constants with whole values, so that e * time.Second compiles.
 func (k *class) untypedInt(e ast.Expr) bool {
-	return k.untyped(e) && constant.ToInt(k.value(e)).Kind() == constant.Int
+	return k.Untyped(e) && constant.ToInt(k.Value(e)).Kind() == constant.Int
 }

@@ -13,6 +13,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
 	"github.com/portage-iot/awsiot/iotlocal"
 	standin "github.com/portage-iot/awsiot/iotlocal/greengrass"
 	"github.com/portage-iot/awsiot/v1compat"
@@ -24,9 +27,7 @@ func newService(t *testing.T) (*standin.Server, *discovery.DiscoveryInfoProvider
 	t.Helper()
 	core := iotlocal.StartT(t, iotlocal.Options{})
 	device, err := core.NewThing("device")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	s := standin.StartT(t, standin.Options{ClientCAPEM: core.CAPEM()})
 	p := discovery.NewDiscoveryInfoProvider()
 	p.ConfigureEndpoint(s.Host(), s.Port())
@@ -41,29 +42,28 @@ func TestDiscover(t *testing.T) {
 		{ThingARN: "arn:1", Connectivity: []standin.Connectivity{{ID: "a", HostAddress: "h1", PortNumber: 1, Metadata: "m"}, {ID: "b", HostAddress: "h2", PortNumber: 2}}}}},
 		standin.Group{ID: "g2", CAs: []string{"CA3"}, Cores: []standin.Core{{ThingARN: "arn:2", Connectivity: []standin.Connectivity{}}}})
 	info, err := p.Discover("bot")
-	if err != nil {
-		t.Fatal(err)
-	}
+	require.NoError(t, err)
 	groups, err1 := info.GetAllGroups()
 	cores, err2 := info.GetAllCores()
 	cas, err3 := info.GetAllCas()
 	byID, err4 := info.ToObjectAtGroupLevel()
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
-		t.Fatal(err)
-	}
-	if got := fmt.Sprint(cas); got != "[{g1 CA1} {g1 CA2} {g2 CA3}]" || len(groups) != 2 || len(cores) != 2 || len(byID) != 2 {
-		t.Errorf("authorities %s, %d groups, %d cores, %d by id", got, len(groups), len(cores), len(byID))
+	require.NoError(t, errors.Join(err1, err2, err3, err4))
+	assert.Equal(t, "[{g1 CA1} {g1 CA2} {g2 CA3}]", fmt.Sprint(cas), "authorities")
+	if assert.Len(t, groups, 2, "authorities") {
+		if assert.Len(t, cores, 2, "authorities") {
+			assert.Len(t, byID, 2, "authorities")
+		}
 	}
 	core := byID["g1"].GetCoreConnectivityInfo("arn:1")
-	if core == nil || core.GroupID != "g1" || byID["g1"].GetCoreConnectivityInfo("arn:9") != nil {
-		t.Fatalf("core %+v", core)
+	require.NotNil(t, core, "core")
+	require.Equal(t, "g1", core.GroupID, "core")
+	require.Nil(t, byID["g1"].GetCoreConnectivityInfo("arn:9"), "core")
+	at := core.GetConnectivityInfo("a")
+	if assert.NotNil(t, at, "address") {
+		assert.Equal(t, (discovery.ConnectivityInfo{ID: "a", Host: "h1", Port: 1, Metadata: "m"}), *at, "address")
+		assert.Nil(t, core.GetConnectivityInfo("x"), "address")
 	}
-	if at := core.GetConnectivityInfo("a"); at == nil || *at != (discovery.ConnectivityInfo{ID: "a", Host: "h1", Port: 1, Metadata: "m"}) || core.GetConnectivityInfo("x") != nil {
-		t.Errorf("address %+v", at)
-	}
-	if !strings.HasPrefix(info.RawJSON(), `{"GGGroups":[`) {
-		t.Errorf("raw %q", info.RawJSON())
-	}
+	assert.True(t, strings.HasPrefix(info.RawJSON(), `{"GGGroups":[`), "raw")
 }
 
 // One pointer type per exception of v1, under v1's roots.
@@ -99,26 +99,25 @@ func TestExceptions(t *testing.T) {
 			}
 			_, err := p.Discover(thing)
 			var cause *greengrass.Error
-			if err == nil || !tt.is(err) || !strings.HasPrefix(err.Error(), tt.want) || !errors.As(err, &cause) {
-				t.Fatalf("%T %v", err, err)
-			}
-			if as[v1compat.OperationTimeoutError](err) != tt.timeout || as[v1compat.OperationError](err) == tt.timeout {
-				t.Errorf("%v has the wrong root", err)
-			}
-			if tt.timeout != errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("%v: is it a timeout", err)
-			}
+			require.Error(t, err)
+			require.True(t, tt.is(err))
+			require.True(t, strings.HasPrefix(err.Error(), tt.want))
+			require.ErrorAs(t, err, &cause)
+			assert.Equal(t, tt.timeout, as[v1compat.OperationTimeoutError](err), "%v has the wrong root", err)
+			assert.NotEqual(t, tt.timeout, as[v1compat.OperationError](err), "%v has the wrong root", err)
+			assert.Equal(t, errors.Is(err, context.DeadlineExceeded), tt.timeout, "%v: is it a timeout", err)
 		})
 	}
 	s.Next(standin.Answer{Status: 503, Body: "busy"})
 	var failure *discovery.DiscoveryFailure
-	if _, err := p.Discover("bot"); !errors.As(err, &failure) || failure.Message != "busy" {
-		t.Errorf("%v", err)
+	_, err := p.Discover("bot")
+	if assert.ErrorAs(t, err, &failure) {
+		assert.Equal(t, "busy", failure.Message)
 	}
 	s.Next(standin.Answer{Cut: -1})
-	if _, err := p.Discover("bot"); !errors.Is(err, io.ErrUnexpectedEOF) || as[v1compat.OperationError](err) {
-		t.Errorf("closed early: %v", err)
-	}
+	_, err = p.Discover("bot")
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF, "closed early")
+	assert.False(t, as[v1compat.OperationError](err), "closed early")
 }
 
 func as[T error](err error) bool {
@@ -138,6 +137,9 @@ func TestConfigure(t *testing.T) {
 		{"no key", func(p *discovery.DiscoveryInfoProvider) { p.ConfigureCredentials("", "c", "") }, []string{"ConfigureCredentials: Invalid credentials."}},
 		{"files", func(p *discovery.DiscoveryInfoProvider) { p.ConfigureCredentials("none-ca", "none-cert", "none-key") },
 			[]string{"root CA: open none-ca", "certificate: open none-cert", "private key: open none-key"}},
+		{"PEM text", func(p *discovery.DiscoveryInfoProvider) {
+			p.ConfigureCredentials("ca", "cert", "-----BEGIN PRIVATE KEY-----\nSECRETTEXT\n-----END PRIVATE KEY-----\n")
+		}, []string{"ConfigureCredentials: Invalid credentials. (PEM text is given"}},
 		{"zero", func(p *discovery.DiscoveryInfoProvider) { p.ConfigureTimeout(0) }, []string{"ConfigureTimeout: Invalid timeout."}},
 		{"not a number", func(p *discovery.DiscoveryInfoProvider) { p.ConfigureTimeout(math.NaN()) }, []string{"NaN is not a positive"}},
 		{"made good", func(p *discovery.DiscoveryInfoProvider) { p.ConfigureTimeout(-1); p.ConfigureTimeout(1) }, nil},
@@ -146,23 +148,18 @@ func TestConfigure(t *testing.T) {
 			_, p := newService(t)
 			tt.do(p)
 			_, err := p.Discover("bot")
-			if as[*v1compat.ConfigureError](err) != (tt.want != nil) {
-				t.Fatalf("%v", err)
-			}
+			require.Equal(t, (tt.want != nil), as[*v1compat.ConfigureError](err))
 			for _, want := range tt.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("error %v, want %q", err, want)
-				}
+				assert.Contains(t, err.Error(), want)
+				assert.NotContains(t, err.Error(), "SECRET")
 			}
-			if tt.name == "files" && !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("%v does not wrap fs.ErrNotExist", err)
-			}
+			assert.False(t, tt.name == "files" && !errors.Is(err, fs.ErrNotExist), "%v does not wrap fs.ErrNotExist", err)
 		})
 	}
 	_, err := discovery.NewDiscoveryInfoProvider().Discover("bot")
 	for _, want := range []string{"ConfigureEndpoint: Invalid host. (it was never called)", "ConfigureCredentials: Invalid credentials. (it was never called)"} {
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("nothing configured: %v, want %q", err, want)
+		if assert.Error(t, err, "nothing configured") {
+			assert.Contains(t, err.Error(), want, "nothing configured")
 		}
 	}
 }
@@ -175,11 +172,12 @@ func TestSocketFactory(t *testing.T) {
 		calls++
 		return net.Dial("tcp", fmt.Sprintf("localhost:%d", s.Port()))
 	})
-	if _, err := p.Discover("bot"); !as[*discovery.DiscoveryDataNotFoundError](err) || calls != 1 {
-		t.Errorf("%v after %d calls", err, calls)
-	}
-	if r := s.Requests(); len(r) != 1 || r[0].Host != "localhost:8443" {
-		t.Errorf("requests %+v", r)
+	_, err := p.Discover("bot")
+	assert.True(t, as[*discovery.DiscoveryDataNotFoundError](err), "%v after %d calls", err, calls)
+	assert.Equal(t, 1, calls, "%v after %d calls", err, calls)
+	r := s.Requests()
+	if assert.Len(t, r, 1, "requests") {
+		assert.Equal(t, "localhost:8443", r[0].Host, "requests")
 	}
 }
 
@@ -190,8 +188,12 @@ func TestDiscoveryInfo(t *testing.T) {
 	// the last of an id wins, in the place of the first
 	d := discovery.NewDiscoveryInfo(`{"GGGroups":[` + group("g", "a", "i", "old") + "," + group("h", "a", "i", "h") + "," + group("g", "b", "i", "new") + `]}`)
 	groups, err := d.GetAllGroups()
-	if err != nil || len(groups) != 2 || groups[0].GroupID != "g" || groups[0].CaList[0] != "ca of new" || groups[0].GetCoreConnectivityInfo("a") != nil {
-		t.Errorf("groups %+v, %v", groups, err)
+	if assert.NoError(t, err, "groups") {
+		if assert.Len(t, groups, 2, "groups") {
+			assert.Equal(t, "g", groups[0].GroupID, "groups")
+			assert.Equal(t, "ca of new", groups[0].CaList[0], "groups")
+			assert.Nil(t, groups[0].GetCoreConnectivityInfo("a"), "groups")
+		}
 	}
 	for _, tt := range []struct {
 		name, raw, key string // key "": a ValueError
@@ -206,15 +208,31 @@ func TestDiscoveryInfo(t *testing.T) {
 			for name, err := range map[string]error{"GetAllGroups": second(d.GetAllGroups()), "GetAllCores": second(d.GetAllCores()),
 				"GetAllCas": second(d.GetAllCas()), "ToObjectAtGroupLevel": second(d.ToObjectAtGroupLevel())} {
 				var key *v1compat.KeyError
-				if errors.As(err, &key) != (tt.key != "") || key != nil && key.Key != tt.key || tt.key == "" && !as[*v1compat.ValueError](err) {
-					t.Errorf("%s: %v", name, err)
-				}
+				assert.Equal(t, (tt.key != ""), errors.As(err, &key), name)
+				assert.False(t, key != nil && key.Key != tt.key, name)
+				assert.False(t, tt.key == "" && !as[*v1compat.ValueError](err), name)
 			}
 		})
 	}
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// FromV2 makes v1's lists of a response that v2 has fetched.
+func TestFromV2(t *testing.T) {
+	const document = `{"GGGroups":[{"GGGroupId":"g","Cores":[{"thingArn":"arn","Connectivity":[{"Id":"1","HostAddress":"h","PortNumber":8883}]}],"CAs":["pem"]}]}`
+	r, err := greengrass.ParseResponse([]byte(document))
+	require.NoError(t, err)
+	info := discovery.FromV2(r)
+	assert.Equal(t, document, info.RawJSON())
+	cores, err := info.GetAllCores()
+	require.NoError(t, err)
+	if assert.Len(t, cores, 1) {
+		assert.Equal(t, "g", cores[0].GroupID)
+		assert.Equal(t, "h", cores[0].GetConnectivityInfo("1").Host)
+	}
+	assert.Nil(t, discovery.FromV2(nil))
+}
 
 func TestProgressiveBackOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -226,24 +244,16 @@ func TestProgressiveBackOff(t *testing.T) {
 		}
 		b.Reset()
 		got = append(got, took())
-		if err := b.ConfigTime(2, 3, 20); err != nil {
-			t.Error(err)
-		}
+		assert.NoError(t, b.ConfigTime(2, 3, 20))
 		got = append(got, took(), took(), took())
 		b.Reset()
 		got = append(got, took())
-		if s := fmt.Sprint(got); s != "[1 2 4 8 16 32 32 1 1 2 3 2]" {
-			t.Errorf("waits %s", s)
-		}
+		assert.Equal(t, "[1 2 4 8 16 32 32 1 1 2 3 2]", fmt.Sprint(got), "waits")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if err := b.BackOffContext(ctx); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%v", err)
-		}
+		assert.ErrorIs(t, b.BackOffContext(ctx), context.DeadlineExceeded)
 		for _, bad := range [][3]float64{{-1, 1, 1}, {1, -1, 2}, {2, 5, 2}, {0, math.NaN(), 1}} {
-			if err := b.ConfigTime(bad[0], bad[1], bad[2]); !as[*v1compat.ValueError](err) {
-				t.Errorf("%v: %v", bad, err)
-			}
+			assert.True(t, as[*v1compat.ValueError](b.ConfigTime(bad[0], bad[1], bad[2])), bad)
 		}
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/portage-iot/awsiot/internal/pempath"
 	"github.com/portage-iot/awsiot/internal/topic"
 	"github.com/portage-iot/awsiot/v1compat"
 	awsiot "github.com/portage-iot/awsiot/v2"
@@ -90,6 +91,10 @@ func (p *DiscoveryInfoProvider) ConfigureCredentials(caPath, certPath, keyPath s
 		p.ca, p.cert, p.key = caPath, certPath, keyPath
 		if certPath == "" || keyPath == "" {
 			return &v1compat.ValueError{Message: "Invalid credentials.", Err: errors.New("the path of the certificate or of the key is empty")}
+		}
+		if pempath.Is(caPath) || pempath.Is(certPath) || pempath.Is(keyPath) { // an error about a file would show it
+			p.ca, p.cert, p.key = "", "", ""
+			return &v1compat.ValueError{Message: "Invalid credentials.", Err: errors.New("PEM text is given where the path of a file belongs")}
 		}
 		return nil
 	})

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -51,6 +54,17 @@ type CognitoOptions struct {
 	HTTPProxy func(*http.Request) (*url.URL, error)
 	// Timeout bounds a retrieval with its retries. 0: 10 s.
 	Timeout time.Duration
+}
+
+// Format prints the options without the tokens of Logins, with every verb of package fmt.
+func (o CognitoOptions) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, o.text()) }
+
+// LogValue is what slog logs: the same text as Format.
+func (o CognitoOptions) LogValue() slog.Value { return slog.StringValue(o.text()) }
+
+func (o CognitoOptions) text() string {
+	return fmt.Sprintf("awsauth.CognitoOptions{IdentityPoolID:%q IdentityID:%q Logins:%q CustomRoleARN:%q Region:%q Endpoint:%q Timeout:%v}",
+		o.IdentityPoolID, o.IdentityID, slices.Sorted(maps.Keys(o.Logins)), o.CustomRoleARN, o.Region, o.Endpoint, o.Timeout)
 }
 
 // Cognito returns a provider of the temporary credentials that an Amazon Cognito identity pool gives to an identity

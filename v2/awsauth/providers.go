@@ -2,6 +2,9 @@ package awsauth
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"log/slog"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -18,6 +21,12 @@ type static aws.Credentials
 func Static(accessKeyID, secretAccessKey, sessionToken string) aws.CredentialsProvider {
 	return static{AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey, SessionToken: sessionToken, Source: "Static"}
 }
+
+// Format prints nothing of the credentials, with every verb of package fmt.
+func (s static) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "awsauth.Static(...)") }
+
+// LogValue is what slog logs.
+func (s static) LogValue() slog.Value { return slog.StringValue("awsauth.Static(...)") }
 
 // Retrieve returns what Static was given.
 func (s static) Retrieve(context.Context) (aws.Credentials, error) { return aws.Credentials(s), nil }

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
 // The credentials of AWS's documentation, at the time of its examples.
@@ -59,7 +58,7 @@ func TestSignature(t *testing.T) {
 		{name: "session token", url: "https://" + aws1 + "/mqtt", token: "tok/en+==", host: aws1, wantRegion: "eu-west-1", golden: "37b813f1b9cbb6ef95ee70956e08717be9d70f6ea30723c7b0a3ba918ef4d453"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := &signer{region: tt.region, provider: Static(exampleKeyID, exampleSecret, tt.token), v4: v4.NewSigner(),
+			s := &signer{region: tt.region, provider: Static(exampleKeyID, exampleSecret, tt.token),
 				now: func() time.Time { return exampleTime.In(time.FixedZone("elsewhere", 3600)) }}
 			r := upgrade(t, tt.url)
 			r.Header.Set("X-Extra", "not signed")
@@ -150,7 +149,7 @@ func TestUnusableCredentials(t *testing.T) {
 		{"not yet expired", give(aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "s3cret", CanExpire: true, Expires: exampleTime.Add(1)}), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := &signer{region: "eu-west-1", provider: tt.p, v4: v4.NewSigner(), now: func() time.Time { return exampleTime }}
+			s := &signer{region: "eu-west-1", provider: tt.p, now: func() time.Time { return exampleTime }}
 			r := upgrade(t, "https://localhost/mqtt")
 			err := s.complete(t.Context(), r)
 			if tt.want == "" {

@@ -7,13 +7,13 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
+	"github.com/portage-iot/awsiot/internal/topic"
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
@@ -38,7 +38,7 @@ var errNoProvider = errors.New("awsauth: Websocket needs a credentials provider;
 // then fails with a *RegionError. The other errors of an attempt are those of p, a *CredentialsError for
 // credentials that cannot sign, and an *awsiot.UpgradeError with status 403 when AWS refuses.
 func Websocket(region string, p aws.CredentialsProvider) awsiot.Auth {
-	s := &signer{region: region, provider: p, now: time.Now, v4: v4.NewSigner()}
+	s := &signer{region: region, provider: p, now: time.Now}
 	return awsiot.WebsocketHandshake(s.complete)
 }
 
@@ -47,7 +47,6 @@ type signer struct {
 	region   string
 	provider aws.CredentialsProvider
 	now      func() time.Time
-	v4       *v4.Signer
 }
 
 // complete adds the signature to the query of r.
@@ -74,7 +73,9 @@ func (s *signer) complete(ctx context.Context, r *http.Request) error {
 	// A request of its own: headers that the program adds are none of the signature's business.
 	u := *r.URL
 	bare := &http.Request{Method: r.Method, URL: &u, Host: r.Host, Header: http.Header{}}
-	signed, _, err := s.v4.PresignHTTP(ctx, creds, bare, emptyHash, service, region, now.UTC())
+	// A new Signer for each attempt: it keeps the derived key by access key id and day, so one that lives longer goes
+	// on signing with a secret that has been corrected since.
+	signed, _, err := v4.NewSigner().PresignHTTP(ctx, creds, bare, emptyHash, service, region, now.UTC())
 	if err != nil {
 		return fmt.Errorf("awsauth: signing the upgrade request: %w", err)
 	}
@@ -131,10 +132,8 @@ func (e *RegionError) Error() string {
 	return fmt.Sprintf("awsauth: the endpoint name %q does not tell its region; give it to Websocket, such as Websocket(\"eu-west-1\", ...)", e.Host)
 }
 
-var (
-	regionForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	awsRegion  = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-[0-9]+$`)
-)
+// regionForm is looser than topic.IsAWSRegion: what a program gives may be a region of other software.
+var regionForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 // regionOf returns the region to sign for.
 func (s *signer) regionOf(host string) (string, error) {
@@ -144,16 +143,9 @@ func (s *signer) regionOf(host string) (string, error) {
 		}
 		return s.region, nil
 	}
-	// ACCOUNT-ats.iot.REGION.amazonaws.com, ACCOUNT.iot.cn-north-1.amazonaws.com.cn, data.iot-fips.REGION...,
-	// VPCE.data.iot.REGION.vpce.amazonaws.com, data.iot.REGION.api.aws
-	// (https://docs.aws.amazon.com/general/latest/gr/iot-core.html).
-	labels := strings.Split(strings.TrimSuffix(strings.ToLower(host), "."), ".")
-	i := slices.IndexFunc(labels, func(l string) bool { return l == "iot" || l == "iot-fips" })
-	if i >= 1 && i+2 < len(labels) && awsRegion.MatchString(labels[i+1]) {
-		switch strings.Join(labels[i+2:], ".") {
-		case "amazonaws.com", "amazonaws.com.cn", "vpce.amazonaws.com", "vpce.amazonaws.com.cn", "api.aws":
-			return labels[i+1], nil
-		}
+	e, ok := topic.ParseAWSEndpoint(host)
+	if !ok || e.Prefix == "" { // iot.REGION is the control plane
+		return "", &RegionError{Host: host}
 	}
-	return "", &RegionError{Host: host}
+	return e.Region, nil
 }

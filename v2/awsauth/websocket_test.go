@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -12,16 +14,27 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"go.uber.org/goleak"
 
+	"github.com/portage-iot/awsiot/internal/testsize"
 	"github.com/portage-iot/awsiot/iotlocal"
 	awsiot "github.com/portage-iot/awsiot/v2"
 	"github.com/portage-iot/awsiot/v2/awsauth"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain keeps the settings of the machine away from all tests.
+func TestMain(m *testing.M) {
+	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_COGNITO_IDENTITY", "AWS_PROFILE", "AWS_CA_BUNDLE", "AWS_REGION"} {
+		os.Unsetenv(name)
+	}
+	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
+		os.Setenv(name, filepath.Join(os.TempDir(), "portage-no-such-file"))
+	}
+	testsize.Waits()
+	goleak.VerifyTestMain(m)
+}
 
 func within(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -221,6 +234,33 @@ func TestPlainPort(t *testing.T) {
 	for _, e := range srv.Recorder().Packets() {
 		if e.Type == iotlocal.TransportOpen && (!e.Transport.Websocket || e.Transport.TLS) {
 			t.Errorf("recorded %+v", e.Transport)
+		}
+	}
+}
+
+// A secret that is corrected under the same access key id is used by the next attempt, and so is a wrong one: nothing
+// of an earlier attempt's is kept.
+func TestSecretChangesUnderTheSameID(t *testing.T) {
+	srv := iotlocal.StartT(t, iotlocal.Options{Credentials: map[string]iotlocal.Credential{"ID": {SecretAccessKey: "right-secret"}}})
+	p := &rotating{}
+	c := awsiot.NewClient(options(srv, awsauth.Websocket("eu-west-1", p)))
+	defer c.Close()
+	ctx := within(t)
+	for i, tt := range []struct {
+		secret string
+		status int // of the refusal; 0: connected
+	}{{"wrong-secret", http.StatusForbidden}, {"right-secret", 0}, {"wrong-secret", http.StatusForbidden}, {"right-secret", 0}} {
+		p.now.Store(&aws.Credentials{AccessKeyID: "ID", SecretAccessKey: tt.secret})
+		err := c.StartAndWait(ctx)
+		status := 0
+		if ue, ok := errors.AsType[*awsiot.UpgradeError](err); ok {
+			status = ue.Status
+		}
+		if status != tt.status || (err == nil) != (tt.status == 0) {
+			t.Errorf("attempt %d with %s: %v, want status %d", i+1, tt.secret, err, tt.status)
+		}
+		if err := c.Stop(ctx, nil); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/portage-iot/awsiot/internal/topic"
@@ -39,7 +38,8 @@ const (
 // Options configure a Client. Auth and one of Region and Endpoint must be set.
 type Options struct {
 	// Region, such as eu-west-1, stands for the endpoint greengrass-ats.iot.REGION.amazonaws.com, in China
-	// greengrass.ats.iot.REGION.amazonaws.com.cn (https://docs.aws.amazon.com/general/latest/gr/greengrass.html).
+	// greengrass.ats.iot.REGION.amazonaws.com.cn, in other partitions with their suffix
+	// (https://docs.aws.amazon.com/general/latest/gr/greengrass.html).
 	Region string
 	// Endpoint is the host name to ask, without a port. "": that of Region.
 	Endpoint string
@@ -91,8 +91,11 @@ func (c *Client) Discover(ctx context.Context, thingName string) (*DiscoverRespo
 
 // Fetch is Discover without the parsing: it returns the document as the service sent it.
 func (c *Client) Fetch(ctx context.Context, thingName string) ([]byte, error) {
+	if ctx == nil {
+		return nil, c.fail(thingName, &awsiot.ValidationError{Field: "ctx", Problem: "is nil"})
+	}
 	if err := topic.CheckThingName(thingName); err != nil {
-		return nil, c.fail(thingName, err)
+		return nil, c.fail(thingName, fmt.Errorf("%w: %w", ErrInvalidRequest, err))
 	}
 	o, err := c.transport()
 	if err != nil {
@@ -154,10 +157,8 @@ func (c *Client) host() string {
 		return c.o.Endpoint
 	case c.o.Region == "":
 		return ""
-	case strings.HasPrefix(c.o.Region, "cn-"):
-		return "greengrass.ats.iot." + c.o.Region + ".amazonaws.com.cn"
 	}
-	return "greengrass-ats.iot." + c.o.Region + ".amazonaws.com"
+	return topic.GreengrassHost(c.o.Region)
 }
 
 func (c *Client) fail(thing string, err error) error {

@@ -16,6 +16,14 @@ import (
 // The error is a *ConnectError with what every attempt came to. When ctx ends, no further one is made.
 func Connect(ctx context.Context, r *DiscoverResponse, o awsiot.ClientOptions) (*awsiot.Client, Candidate, error) {
 	failed := &ConnectError{}
+	switch {
+	case ctx == nil:
+		failed.Err = &awsiot.ValidationError{Field: "ctx", Problem: "is nil"}
+		return nil, Candidate{}, failed
+	case r == nil:
+		failed.Err = &awsiot.ValidationError{Field: "DiscoverResponse", Problem: "is nil"}
+		return nil, Candidate{}, failed
+	}
 	for candidate := range r.Candidates() {
 		if err := context.Cause(ctx); err != nil {
 			failed.Err = err

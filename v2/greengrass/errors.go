@@ -8,7 +8,7 @@ import (
 
 // The answers of the service that mean something to a program; test a *StatusError for them with errors.Is.
 var (
-	// ErrInvalidRequest is status 400.
+	// ErrInvalidRequest is status 400, or a thing name that no thing can have.
 	ErrInvalidRequest = errors.New("invalid discovery request")
 	// ErrUnauthorized is status 401: the certificate is not that of the thing, or its policy lacks greengrass:Discover.
 	ErrUnauthorized = errors.New("discovery request not authorized")

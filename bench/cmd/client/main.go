@@ -28,7 +28,7 @@ func main() {
 	flag.StringVar(&o.Client, "client", "v2", strings.Join(driver.Names(), ", "))
 	flag.StringVar(&o.Target.Addr, "addr", "", "address of the null broker")
 	flag.StringVar(&o.Target.CA, "ca", "", "certificate to trust: use TLS")
-	flag.StringVar((*string)(&s.Work), "work", "pub", "pub, recv, echo, idle, reconnect or resend")
+	flag.StringVar((*string)(&s.Work), "work", "pub", "pub, recv, echo, idle, shadow, reconnect or resend")
 	flag.IntVar(&s.QoS, "qos", 1, "quality of service, 0 or 1")
 	flag.IntVar(&s.Size, "size", 256, "payload, bytes")
 	flag.IntVar(&s.Window, "window", 100, "publishes in flight")

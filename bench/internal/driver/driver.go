@@ -15,6 +15,9 @@ import (
 	"slices"
 	"time"
 
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	pahocompat "github.com/portage-iot/awsiot/pahocompat"
 	awsiot "github.com/portage-iot/awsiot/v2"
 )
 
@@ -92,6 +95,11 @@ type Driver interface {
 	Close(ctx context.Context) error
 }
 
+// Shadower is a driver that updates the shadow of a thing: Update returns when the answer with its token has come.
+type Shadower interface {
+	Update(ctx context.Context, thing string, state map[string]any) error
+}
+
 // Dropper is a driver that may drop received QoS 0 messages and counts them.
 type Dropper interface{ Dropped() uint64 }
 
@@ -113,7 +121,8 @@ var drivers = map[string]func(Target) Driver{
 	"v1compat-block":   func(t Target) Driver { return &facade{target: t, call: callBlocking} },
 	"paho.golang":      func(t Target) Driver { return &paho5{target: t} },
 	"autopaho":         func(t Target) Driver { return &autoPaho{target: t} },
-	"paho.mqtt.golang": func(t Target) Driver { return &paho3{target: t} },
+	"paho.mqtt.golang": func(t Target) Driver { return &paho3{target: t, make: mqtt.NewClient} },
+	"pahocompat":       func(t Target) Driver { return &paho3{target: t, make: pahocompat.NewClient} },
 	"at-wat/mqtt-go":   func(t Target) Driver { return &atwat{target: t} },
 }
 

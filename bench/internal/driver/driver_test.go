@@ -63,7 +63,7 @@ func TestDrivers(t *testing.T) {
 	for net, target := range targets(t) {
 		for _, name := range Names() {
 			t.Run(net+"/"+name, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 				defer cancel()
 				d, err := New(name, target)
 				if err != nil {

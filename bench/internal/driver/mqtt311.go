@@ -8,11 +8,13 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
-// paho3 drives paho.mqtt.golang (MQTT 3.1.1). Its Publish returns a token; the
+// paho3 drives paho.mqtt.golang (MQTT 3.1.1), and pahocompat, which has the same API. Its Publish returns a token; the
 // driver keeps a ring of window tokens and waits for the oldest.
 type paho3 struct {
 	target Target
+	make   func(*mqtt.ClientOptions) mqtt.Client
 	c      mqtt.Client
+	shadow byHand
 }
 
 func (d *paho3) Connect(ctx context.Context, clientID string) error {
@@ -29,7 +31,7 @@ func (d *paho3) Connect(ctx context.Context, clientID string) error {
 		}
 		o.AddBroker("ssl://" + d.target.Addr).SetTLSConfig(cfg)
 	}
-	d.c = mqtt.NewClient(o)
+	d.c = d.make(o)
 	return await(ctx, d.c.Connect())
 }
 

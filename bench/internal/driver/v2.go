@@ -6,9 +6,11 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	awsiot "github.com/portage-iot/awsiot/v2"
+	"github.com/portage-iot/awsiot/v2/iotshadow"
 )
 
 // call is the way of publishing that a v2 driver measures.
@@ -45,6 +47,9 @@ type v2 struct {
 
 	dir string // of the store
 	c   *awsiot.Client
+
+	makeShadows sync.Once
+	shadows     *iotshadow.Client // by the first Update
 }
 
 func (d *v2) options(clientID string) (awsiot.ClientOptions, error) {
@@ -174,7 +179,11 @@ func (d *v2) Subscribe(ctx context.Context, filters []string, qos byte, h Handle
 func (d *v2) Dropped() uint64 { return d.c.Stats().InboundDropped }
 
 func (d *v2) Close(context.Context) error {
-	err := d.c.Close()
+	var err error
+	if d.shadows != nil {
+		err = d.shadows.Close()
+	}
+	err = errors.Join(err, d.c.Close())
 	if d.dir != "" {
 		err = errors.Join(err, os.RemoveAll(d.dir))
 	}

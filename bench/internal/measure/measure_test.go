@@ -130,3 +130,23 @@ func TestProfiles(t *testing.T) {
 		t.Error("no error for a folder that does not exist")
 	}
 }
+
+func TestResidentKiB(t *testing.T) {
+	if _, err := os.Stat("/proc/self/status"); err != nil {
+		if n := ResidentKiB(os.Getpid()); n != 0 {
+			t.Errorf("%d KiB where nothing tells", n)
+		}
+		return
+	}
+	before := ResidentKiB(os.Getpid())
+	b := make([]byte, 64<<20)
+	for i := range b {
+		b[i] = 1
+	}
+	if after := ResidentKiB(os.Getpid()); before <= 0 || after < before+32<<10 {
+		t.Errorf("%d KiB, then %d with %d more", before, after, len(b)>>10)
+	}
+	if n := ResidentKiB(-1); n != 0 {
+		t.Errorf("%d KiB of a process that there is not", n)
+	}
+}

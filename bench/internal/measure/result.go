@@ -24,6 +24,7 @@ const (
 	Idle      Work = "idle"      // connect and subscribe Clients clients, then do nothing
 	Reconnect Work = "reconnect" // loss of the connection to the next acknowledged publish
 	Resend    Work = "resend"    // Window unacknowledged publishes sent again on the next connection
+	Shadow    Work = "shadow"    // shadow updates, each waited for by one of Window goroutines
 	Dispatch  Work = "dispatch"  // find the handler of a message among Topics filters, no network
 )
 

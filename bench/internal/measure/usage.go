@@ -1,7 +1,10 @@
 package measure
 
 import (
+	"fmt"
+	"os"
 	"runtime"
+	"strings"
 	"time"
 )
 
@@ -46,4 +49,20 @@ func Calibrate(d time.Duration, f func(count int) error) (int, error) {
 			return max(100, min(int(float64(k)*float64(d)/float64(took)), maxCount)), nil
 		}
 	}
+}
+
+// ResidentKiB is the resident memory of a process in KiB, 0 where /proc does not
+// tell: where there is none, or no such process.
+func ResidentKiB(pid int) int {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(b)) {
+		var kib int
+		if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &kib); err == nil {
+			return kib
+		}
+	}
+	return 0
 }

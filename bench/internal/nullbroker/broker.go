@@ -20,6 +20,10 @@
 //	           the CONNECT to the last of them, or "error: ..." if one was
 //	           missing, doubled or without DUP.
 //	echo/...   the payload comes back on the same topic at QoS 0.
+//	$aws/things/THING/shadow/update
+//	           the answer of the Device Shadow service comes on .../accepted at
+//	           QoS 0: the state that was sent, with metadata, version, timestamp
+//	           and the client token.
 package nullbroker
 
 import (
@@ -124,6 +128,8 @@ type conn struct {
 	open   bool   // CONNECT has been seen
 	client string // its client identifier
 	held   *hold  // nil: QoS 1 is acknowledged
+	shadow int    // version of the shadow that was updated last
+	answer []byte // to the last update
 
 	wmu    sync.Mutex     // one Write at a time: answers and blasts
 	sem    chan struct{}  // places of the running QoS 1 blast, freed by PUBACKs

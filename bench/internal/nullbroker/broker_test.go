@@ -55,7 +55,7 @@ func dialTo(t *testing.T, addr string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(5 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -76,6 +76,11 @@ func want(t *testing.T, c net.Conn, b string) {
 	}
 }
 
+// shadowPublish is a PUBLISH at QoS 0 of MQTT 5.
+func shadowPublish(topic, payload string) string {
+	return string(frame.AppendPublish(nil, true, 0, topic, 0, []byte(payload)))
+}
+
 func TestAnswers(t *testing.T) {
 	for _, c := range []struct{ name, connect, connack, in, out string }{
 		{"ping", connect5, connack5, "\xc0\x00", "\xd0\x00"},
@@ -88,6 +93,8 @@ func TestAnswers(t *testing.T) {
 		{"unsubscribe", connect5, connack5, "\xa2\x06\x00\x08\x00\x00\x01a", "\xb0\x04\x00\x08\x00\x00"},
 		{"unsubscribe 3.1.1", connect311, connack311, "\xa2\x05\x00\x08\x00\x01a", "\xb0\x02\x00\x08"},
 		{"echo", connect5, connack5, "\x30\x0b\x00\x06echo/x\x00hi", "\x30\x0b\x00\x06echo/x\x00hi"},
+		{"shadow update", connect5, connack5, shadowPublish("$aws/things/x/shadow/update", `{"state":{"reported":{}},"clientToken":"t"}`), shadowPublish("$aws/things/x/shadow/update/accepted",
+			`{"state":{"reported":{}},"metadata":{"reported":{"n":{"timestamp":1700000000},"unit":{"timestamp":1700000000}}},"version":1,"timestamp":1700000000,"clientToken":"t"}`)},
 		{"echo at QoS 1 with properties", connect5, connack5, "\x32\x0f\x00\x06echo/x\x00\x09\x02\x01\x01hi", "\x40\x02\x00\x09\x30\x0b\x00\x06echo/x\x00hi"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -85,7 +85,7 @@ func (k *conn) publish(h byte, v []byte) bool {
 		rest = rest[2:]
 	}
 	// the two prefixes are looked for by hand: this runs once per message
-	if tl > 4 && topic[3] == '/' && string(topic[:4]) == "ctl/" || tl > 5 && topic[4] == '/' && string(topic[:5]) == "echo/" {
+	if tl > 4 && topic[3] == '/' && string(topic[:4]) == "ctl/" || tl > 5 && topic[0] == '$' && bytes.HasSuffix(topic, shadowUpdate) || tl > 5 && topic[4] == '/' && string(topic[:5]) == "echo/" {
 		if k.v5 {
 			var ok bool
 			if rest, ok = afterProperties(rest); !ok {
@@ -118,6 +118,8 @@ func (k *conn) control(topic string, payload []byte) bool {
 			return false
 		}
 		k.startBlast(o)
+	case topic[0] == '$':
+		return k.updateShadow(topic, payload)
 	case strings.HasPrefix(topic, "echo/"):
 		k.out = frame.AppendPublish(k.out, k.v5, 0, topic, 0, payload)
 	}

@@ -46,7 +46,7 @@ func dispatch(filters int, wild bool) Cell {
 // the project's issues 2 (item 9), 3 (item 6) and 4 (item 7: at most 15 % more
 // CPU than v2).
 func Rows(s Stage) []Row {
-	rows := slices.Concat(publishing(), receiving(), living(), facades())
+	rows := slices.Concat(publishing(), receiving(), living(), services(), facades(), pahoCompat())
 	if s == Gate {
 		return gate(rows)
 	}
@@ -181,6 +181,17 @@ func living() []Row {
 	}
 }
 
+// services are rows of the service clients. The peer is what a careful program writes by itself on paho.mqtt.golang: it
+// subscribes once, and relates answers to requests by the token, with encoding/json (issue 10, item 6).
+func services() []Row {
+	spec := measure.Spec{Work: measure.Shadow, QoS: 1, Window: 100, Topics: 1}
+	return []Row{
+		{Stage: Core, Name: "shadow updates, 100 goroutines", Call: "iotshadow.UpdateShadow", Metric: Rate,
+			V2: Cell{"v2", spec}, Peers: []string{pahoMQTT},
+			Floors: []Floor{floor(Core, Rate, pahoMQTT, 3), floor(Core, Allocs, pahoMQTT, 1.0/3), reported(CPU, pahoMQTT)}},
+	}
+}
+
 // facades are rows of v1compat. The comparison is v2 with the same options, and
 // what counts is CPU time: the rate at 20 in flight is the round trip's.
 func facades() []Row {
@@ -197,5 +208,25 @@ func facades() []Row {
 			V2: Cell{"v1compat", recv(0, 1)}, Limit: limit("recv", recv(0, 1)), Floors: []Floor{reported(CPU, coreHandler)}},
 		{Stage: Core, Name: "facade: receive QoS 1, one handler", Call: "v1compat.Subscribe", Metric: Rate,
 			V2: Cell{"v1compat", recv(1, 1)}, Limit: limit("recv", recv(1, 1)), Floors: []Floor{reported(CPU, coreHandler)}},
+	}
+}
+
+// pahoCompat are rows of pahocompat beside paho.mqtt.golang: the same API, tokens and clean sessions.
+func pahoCompat() []Row {
+	limit := func(mode string, s measure.Spec) Cell { return Cell{"limit-" + mode, s} }
+	peer := []string{pahoMQTT}
+	return []Row{
+		{Stage: Core, Name: "pahocompat: QoS 1, 100 in flight", Call: "mqtt.Publish", Metric: Rate,
+			V2: Cell{"pahocompat", pub(1, 100)}, Limit: limit("batch", pub(1, 100)), Peers: peer,
+			Floors: []Floor{floor(Core, Rate, pahoMQTT, 10), floor(Core, Allocs, "", 4), reported(CPU, pahoMQTT)}},
+		{Stage: Core, Name: "pahocompat: QoS 0", Call: "mqtt.Publish", Metric: Rate,
+			V2: Cell{"pahocompat", pub(0, 1000)}, Limit: limit("batch", pub(0, 1000)), Peers: peer,
+			Floors: []Floor{floor(Core, Rate, pahoMQTT, 10), floor(Core, Allocs, "", 4), reported(CPU, pahoMQTT)}},
+		{Stage: Core, Name: "pahocompat: receive QoS 0, 1,000 subscriptions", Call: "mqtt.MessageHandler", Metric: Rate,
+			V2: Cell{"pahocompat", recv(0, 1000)}, Limit: limit("recv", recv(0, 1000)), Peers: peer,
+			Floors: []Floor{floor(Core, Rate, pahoMQTT, 50), reported(Allocs, "")}},
+		{Stage: Core, Name: "pahocompat: 1,000 idle clients, connect and subscribe", Call: "mqtt.Connect", Metric: Heap,
+			V2: Cell{"pahocompat", idle(1000)}, Peers: peer,
+			Floors: []Floor{floor(Core, Heap, pahoMQTT, 0.5), floor(Core, RSS, pahoMQTT, 0.5), reported(Goroutines, "")}},
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"os"
 	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/portage-iot/awsiot/bench/internal/driver"
@@ -23,7 +22,7 @@ func idle(ctx context.Context, o Options, r *measure.Result) error {
 	n := cmp.Or(r.Clients, 1000)
 	runtime.GC()
 	runtime.GC()
-	rss, gos := residentKiB(), runtime.NumGoroutine()
+	rss, gos := measure.ResidentKiB(os.Getpid()), runtime.NumGoroutine()
 	var m0, m1 runtime.MemStats
 	runtime.ReadMemStats(&m0)
 	from := measure.Now(true)
@@ -47,7 +46,7 @@ func idle(ctx context.Context, o Options, r *measure.Result) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	r.RSS = float64(residentKiB()-rss) / float64(n)
+	r.RSS = float64(measure.ResidentKiB(os.Getpid())-rss) / float64(n)
 	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&m1)
@@ -59,24 +58,4 @@ func idle(ctx context.Context, o Options, r *measure.Result) error {
 		}
 	}
 	return nil
-}
-
-// residentKiB is the resident memory of this process in KiB, 0 where /proc
-// does not tell.
-func residentKiB() int {
-	b, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			if f := strings.Fields(rest); len(f) > 0 {
-				kib, err := strconv.Atoi(f[0])
-				if err == nil {
-					return kib
-				}
-			}
-		}
-	}
-	return 0
 }

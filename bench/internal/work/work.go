@@ -35,6 +35,8 @@ func Run(ctx context.Context, o Options, s measure.Spec) (measure.Result, error)
 		run = receive
 	case measure.Echo:
 		run = echo
+	case measure.Shadow:
+		run = shadow
 	case measure.Idle:
 		run = idle
 	case measure.Reconnect:

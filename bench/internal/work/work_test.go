@@ -66,6 +66,21 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// Both ways to update a shadow, and a client that has none.
+func TestRunShadow(t *testing.T) {
+	at := target(t)
+	s := measure.Spec{Work: measure.Shadow, QoS: 1, Window: 10, Topics: 1}
+	for _, client := range []string{"v2", "paho.mqtt.golang"} {
+		r, err := Run(t.Context(), Options{Client: client, Target: at, Count: 200}, s)
+		if err != nil || r.Count != 200 || r.Rate <= 0 || r.Allocs <= 0 {
+			t.Errorf("%s: %v, %v", client, r, err)
+		}
+	}
+	if _, err := Run(t.Context(), Options{Client: "paho.golang", Target: at, Count: 1}, s); err == nil || !strings.Contains(err.Error(), "updates no shadows") {
+		t.Errorf("paho.golang: %v", err)
+	}
+}
+
 func TestRunFindsTheCount(t *testing.T) {
 	s := measure.Spec{Work: measure.Pub, QoS: 1, Size: 20, Window: 10, Topics: 1}
 	r, err := Run(t.Context(), Options{Client: "paho.golang", Target: target(t), Duration: 20 * time.Millisecond}, s)

@@ -26,6 +26,8 @@ type Target struct {
 	ClientID      string        // -id
 	Topic         string        // -t, of the pub/sub examples
 	Thing         string        // -thing, of the shadow examples
+	Template      string        // -template, of the provisioning example, whose Cert and Key are a claim
+	Out           string        // -out, of the provisioning example: where it writes
 	Count         int           // -n: how many messages; 0: until Interrupted
 	Interval      time.Duration // between them
 	Timeout       time.Duration // how long to wait for a message that must come
@@ -34,7 +36,8 @@ type Target struct {
 	// publishing, disconnects and ends.
 	Interrupted <-chan struct{}
 
-	close func()
+	server *iotlocal.Server // nil with -endpoint
+	close  func()
 }
 
 // Tell puts v into c unless that is full: it never blocks, which a callback
@@ -96,10 +99,12 @@ func Parse(defaults Target, args []string, out io.Writer) (*Target, error) {
 	if t.Thing != "" {
 		text(&t.Thing, "name of the thing", "thing")
 	}
-	t.Count = -1
+	if t.Template != "" {
+		text(&t.Template, "provisioning template; it must take the parameter SerialNumber", "template")
+		text(&t.Out, "directory for the device's certificate and key; none: a temporary one, removed at the end", "out")
+	}
 	number(&t.Count, "number of messages; 0: until Ctrl-C (default 5 without -endpoint, else 0)", "n", "count")
-	interval := time.Duration(-1)
-	f.DurationVar(&interval, "interval", interval, "pause between messages (default 100ms without -endpoint, else 1s)")
+	f.DurationVar(&t.Interval, "interval", 0, "pause between messages (default 100ms without -endpoint, else 1s)")
 	f.DurationVar(&t.Timeout, "timeout", 30*time.Second, "how long to wait for a message that must come")
 	if err := f.Parse(args); err != nil {
 		return nil, errors.Join(ErrUsage, err)
@@ -110,6 +115,8 @@ func Parse(defaults Target, args []string, out io.Writer) (*Target, error) {
 		f.Usage()
 		return nil, err
 	}
+	set := map[string]bool{}
+	f.Visit(func(g *flag.Flag) { set[g.Name] = true })
 	if f.NArg() > 0 {
 		return usage("unexpected argument %q", f.Arg(0))
 	}
@@ -123,20 +130,18 @@ func Parse(defaults Target, args []string, out io.Writer) (*Target, error) {
 	if t.Port == 0 {
 		t.Port = 8883
 	}
-	t.Interval = interval
-	if interval < 0 {
+	if !set["interval"] {
 		t.Interval = time.Second
 	}
-	var server *iotlocal.Server
 	if t.Endpoint == "" {
-		if t.Count < 0 {
+		if !set["n"] && !set["count"] {
 			t.Count = 5
 		}
-		if interval < 0 {
+		if !set["interval"] {
 			t.Interval = 100 * time.Millisecond
 		}
 		var err error
-		if server, err = t.start(); err != nil {
+		if t.server, err = t.start(); err != nil {
 			return nil, err
 		}
 	}
@@ -144,8 +149,8 @@ func Parse(defaults Target, args []string, out io.Writer) (*Target, error) {
 	undo := t.watch()
 	t.close = sync.OnceFunc(func() {
 		undo()
-		if server != nil {
-			if err := server.Close(); err != nil {
+		if t.server != nil {
+			if err := t.server.Close(); err != nil {
 				fmt.Fprintln(out, err)
 			}
 		}
@@ -159,7 +164,12 @@ func (t *Target) start() (*iotlocal.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	thing, err := s.NewThing(t.ClientID)
+	var thing iotlocal.Thing
+	if t.Template == "" {
+		thing, err = s.NewThing(t.ClientID)
+	} else if err = s.Templates().Create(t.Template, iotlocal.DefaultTemplate, iotlocal.TemplateOptions{}); err == nil {
+		thing, err = s.Templates().Claim(t.Template, iotlocal.ClaimOptions{})
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -191,6 +201,17 @@ func (t *Target) watch() (undo func()) {
 // Close ends the server in the process, if there is one, and the handling of
 // signals. It may be called twice.
 func (t *Target) Close() { t.close() }
+
+// SendCommand lets the server in the process send a command to the thing, as an
+// application in the cloud would. With -endpoint it does nothing: the commands
+// come from there.
+func (t *Target) SendCommand(payload string) error {
+	if t.server == nil {
+		return nil
+	}
+	_, err := t.server.Commands(t.Thing).Start(payload, iotlocal.CommandOptions{})
+	return err
+}
 
 // More reports whether message i (from 0) is to be sent. Before every one but the
 // first it waits for the interval.
@@ -224,4 +245,13 @@ func Await[T any](t *Target, c <-chan T) (v T, ok bool) {
 	case <-time.After(t.Timeout):
 	}
 	return v, false
+}
+
+// CreateJob lets the server in the process give the thing a job, as an operator
+// would. Without that server it does nothing: the operator is somebody else.
+func (t *Target) CreateJob(id, document string) error {
+	if t.server == nil {
+		return nil
+	}
+	return t.server.Jobs(t.Thing).Create(id, document, iotlocal.JobOptions{})
 }

@@ -33,6 +33,21 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// A program that provisions gets a claim, and has flags of its own.
+func TestProvisioningTarget(t *testing.T) {
+	target, err := local.Parse(local.Target{ClientID: "id", Thing: "thing", Template: "fleet"}, strings.Fields("-template lamps -out dir"), os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer target.Close()
+	if target.Template != "lamps" || target.Out != "dir" || !strings.HasSuffix(target.Cert, "lamps.claim.pem") {
+		t.Errorf("%+v", target)
+	}
+	if _, err := local.Parse(defaults, []string{"-template", "x"}, &bytes.Buffer{}); !errors.Is(err, local.ErrUsage) {
+		t.Errorf("-template of another program: %v", err)
+	}
+}
+
 func TestParseLongNames(t *testing.T) {
 	target, err := local.Parse(defaults, strings.Fields("--endpoint host --ca ca --cert cert --key key"), os.Stderr)
 	if err != nil {
@@ -62,8 +77,13 @@ func TestParseErrors(t *testing.T) {
 			}
 		})
 	}
-	if _, err := local.Parse(defaults, []string{"-h"}, &bytes.Buffer{}); !errors.Is(err, flag.ErrHelp) {
+	var help bytes.Buffer
+	if _, err := local.Parse(defaults, []string{"-h"}, &help); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("-h: %v", err)
+	}
+	// Numbers that stand for "not given" are no defaults to show.
+	if strings.Contains(help.String(), "default -") || !strings.Contains(help.String(), "(default 5 without -endpoint, else 0)") {
+		t.Errorf("-h says\n%s", help.String())
 	}
 }
 

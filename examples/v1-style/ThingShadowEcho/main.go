@@ -10,7 +10,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/portage-iot/awsiot/examples/internal/sample"
+	"github.com/portage-iot/awsiot/examples/v1-style/internal/sample"
 	"github.com/portage-iot/awsiot/shadowcompat"
 )
 

@@ -9,7 +9,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/portage-iot/awsiot/examples/internal/sample"
+	"github.com/portage-iot/awsiot/examples/v1-style/internal/sample"
 	"github.com/portage-iot/awsiot/v1compat"
 )
 

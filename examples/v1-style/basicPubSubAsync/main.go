@@ -9,7 +9,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/portage-iot/awsiot/examples/internal/sample"
+	"github.com/portage-iot/awsiot/examples/v1-style/internal/sample"
 	"github.com/portage-iot/awsiot/v1compat"
 )
 
@@ -23,12 +23,8 @@ func main() {
 
 func run(ctx context.Context, p *sample.Program, topic string) error {
 	received, acknowledged := sample.NewTally(), sample.NewTally()
-	onSuback := func(mid v1compat.Mid, data []byte) {
-		fmt.Printf("SUBACK of %v: granted QoS %v\n", mid, data)
-	}
-	onPuback := func(mid v1compat.Mid) {
-		fmt.Printf("PUBACK of %v\n", mid)
-		acknowledged.Add()
+	onSuback := func(_ v1compat.Mid, data []byte) {
+		fmt.Printf("SUBACK of %s: granted QoS %v\n", topic, data)
 	}
 
 	client := p.PubSubClient()
@@ -46,7 +42,11 @@ func run(ctx context.Context, p *sample.Program, topic string) error {
 
 	sent := 0
 	for i := range p.Messages(ctx) {
-		if _, err := client.PublishAsync(topic, fmt.Sprint("New Message ", i), 1, onPuback); err != nil {
+		text := fmt.Sprint("New Message ", i)
+		if _, err := client.PublishAsync(topic, text, 1, func(v1compat.Mid) {
+			fmt.Printf("PUBACK of %s\n", text)
+			acknowledged.Add()
+		}); err != nil {
 			return fmt.Errorf("publish: %w", err)
 		}
 		sent++

@@ -18,7 +18,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portage-iot/awsiot/examples/internal/sample"
+	"github.com/portage-iot/awsiot/examples/v1-style/internal/sample"
 	"github.com/portage-iot/awsiot/v1compat"
 	awsiot "github.com/portage-iot/awsiot/v2"
 )

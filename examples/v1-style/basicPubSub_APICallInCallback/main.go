@@ -9,7 +9,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/portage-iot/awsiot/examples/internal/sample"
+	"github.com/portage-iot/awsiot/examples/v1-style/internal/sample"
 	"github.com/portage-iot/awsiot/v1compat"
 )
 
@@ -38,7 +38,7 @@ func (c *container) print(_ *v1compat.AWSIoTMQTTClient, _ any, message *v1compat
 func (c *container) forward(_ *v1compat.AWSIoTMQTTClient, _ any, message *v1compat.Message) {
 	target := message.Topic + "/republish"
 	fmt.Printf("forwarding %s from %s to %s\n", message.Payload, message.Topic, target)
-	if _, err := c.client.PublishAsync(target, message.Payload, 1, c.onPuback); err != nil {
+	if _, err := c.client.PublishAsync(target, message.Payload, 1, func(v1compat.Mid) { c.onPuback(target) }); err != nil {
 		select {
 		case c.failed <- fmt.Errorf("republish: %w", err):
 		default: // the first one is told
@@ -46,8 +46,8 @@ func (c *container) forward(_ *v1compat.AWSIoTMQTTClient, _ any, message *v1comp
 	}
 }
 
-func (c *container) onPuback(mid v1compat.Mid) {
-	fmt.Printf("PUBACK of %v\n", mid)
+func (c *container) onPuback(topic string) {
+	fmt.Printf("PUBACK of a message to %s\n", topic)
 	c.published.Add()
 }
 
@@ -66,7 +66,7 @@ func run(ctx context.Context, p *sample.Program, topic string) error {
 
 	sent := 0
 	for i := range p.Messages(ctx) {
-		if _, err := c.client.PublishAsync(topic, fmt.Sprint("New Message ", i), 1, c.onPuback); err != nil {
+		if _, err := c.client.PublishAsync(topic, fmt.Sprint("New Message ", i), 1, func(v1compat.Mid) { c.onPuback(topic) }); err != nil {
 			return fmt.Errorf("publish: %w", err)
 		}
 		sent++

@@ -17,7 +17,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/portage-iot/awsiot/examples/internal/sample"
+	"github.com/portage-iot/awsiot/examples/v1-style/internal/sample"
 	"github.com/portage-iot/awsiot/v1compat"
 	awsiot "github.com/portage-iot/awsiot/v2"
 	"github.com/portage-iot/awsiot/v2/awsauth"

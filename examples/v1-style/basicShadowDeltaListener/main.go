@@ -9,7 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/portage-iot/awsiot/examples/internal/sample"
+	"github.com/portage-iot/awsiot/examples/v1-style/internal/sample"
 )
 
 func main() {

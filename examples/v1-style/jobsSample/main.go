@@ -8,12 +8,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"time"
 
-	"github.com/portage-iot/awsiot/examples/internal/sample"
+	"github.com/portage-iot/awsiot/examples/v1-style/internal/sample"
 	"github.com/portage-iot/awsiot/jobscompat"
 	"github.com/portage-iot/awsiot/v1compat"
 )
@@ -80,22 +81,13 @@ type execution struct {
 }
 
 func (j *processor) subscribe() error {
-	for _, s := range []struct {
-		topicType jobscompat.JobExecutionTopicType
-		replyType jobscompat.JobExecutionTopicReplyType
-		jobID     string
-		callback  func(*v1compat.Message)
-	}{
-		{jobscompat.JobNotifyNextTopic, jobscompat.JobRequestType, "", j.onNotifyNext},
-		{jobscompat.JobStartNextTopic, jobscompat.JobAcceptedReplyType, "", j.onStarted},
-		{jobscompat.JobStartNextTopic, jobscompat.JobRejectedReplyType, "", j.onStartRejected},
-		{jobscompat.JobUpdateTopic, jobscompat.JobAcceptedReplyType, "+", j.onUpdated},
-		{jobscompat.JobUpdateTopic, jobscompat.JobRejectedReplyType, "+", j.onUpdateRejected},
-	} {
-		callback := func(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) { s.callback(m) }
-		if _, err := j.jobs.CreateJobSubscription(callback, s.topicType, s.replyType, s.jobID); err != nil {
-			return fmt.Errorf("subscribe: %w", err)
-		}
+	_, err1 := j.jobs.CreateJobSubscription(j.onNotifyNext, jobscompat.JobNotifyNextTopic, jobscompat.JobRequestType, "")
+	_, err2 := j.jobs.CreateJobSubscription(j.onStarted, jobscompat.JobStartNextTopic, jobscompat.JobAcceptedReplyType, "")
+	_, err3 := j.jobs.CreateJobSubscription(j.onStartRejected, jobscompat.JobStartNextTopic, jobscompat.JobRejectedReplyType, "")
+	_, err4 := j.jobs.CreateJobSubscription(j.onUpdated, jobscompat.JobUpdateTopic, jobscompat.JobAcceptedReplyType, "+")
+	_, err5 := j.jobs.CreateJobSubscription(j.onUpdateRejected, jobscompat.JobUpdateTopic, jobscompat.JobRejectedReplyType, "+")
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
 	}
 	return nil
 }
@@ -128,7 +120,7 @@ func pending(m *v1compat.Message) (e execution, ok bool) {
 	return body.Execution, body.Execution.JobID != ""
 }
 
-func (j *processor) onNotifyNext(m *v1compat.Message) {
+func (j *processor) onNotifyNext(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) {
 	if e, ok := pending(m); ok {
 		fmt.Println("next is", e.JobID)
 		j.startNext()
@@ -138,7 +130,7 @@ func (j *processor) onNotifyNext(m *v1compat.Message) {
 	j.change(func() { j.empty = true })
 }
 
-func (j *processor) onStarted(m *v1compat.Message) {
+func (j *processor) onStarted(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) {
 	e, ok := pending(m)
 	if !ok {
 		fmt.Println("no job is pending")
@@ -156,19 +148,19 @@ func (j *processor) onStarted(m *v1compat.Message) {
 	})
 }
 
-func (j *processor) onStartRejected(m *v1compat.Message) {
+func (j *processor) onStartRejected(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) {
 	fmt.Printf("start-next rejected: %s\n", m.Payload)
 	j.change(func() { j.counts.Rejected++; j.empty = true })
 }
 
-func (j *processor) onUpdated(m *v1compat.Message) {
+func (j *processor) onUpdated(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) {
 	fmt.Println("updated")
 	j.change(func() { j.counts.Succeeded++; j.updates-- })
 }
 
 // onUpdateRejected: the job is still the next one, so that going on would come
 // to the same end.
-func (j *processor) onUpdateRejected(m *v1compat.Message) {
+func (j *processor) onUpdateRejected(_ *v1compat.AWSIoTMQTTClient, _ any, m *v1compat.Message) {
 	fmt.Printf("update rejected: %s\n", m.Payload)
 	j.change(func() { j.counts.Rejected++; j.updates--; j.empty = true })
 }

@@ -28,6 +28,7 @@ func main() {
 }
 
 func run(target *local.Target) error {
+	ctx := context.TODO()
 	offline := make(chan bool, 1)
 	received := make(chan bool, 1)
 	acknowledged := make(chan bool, 1)
@@ -35,7 +36,9 @@ func run(target *local.Target) error {
 	opts := awsiot.OptionsV1(target.ClientID)
 	opts.Endpoint, opts.Port = target.Endpoint, target.Port
 	opts.CAFile, opts.Auth = target.CA, awsiot.MTLSFromPath(target.Cert, target.Key)
-	opts.MinReconnectDelay, opts.MaxReconnectDelay, opts.MinConnectedTimeToResetReconnectDelay = 1*time.Second, 32*time.Second, 20*time.Second
+	opts.MinReconnectDelay = 1 * time.Second
+	opts.MaxReconnectDelay = 32 * time.Second
+	opts.MinConnectedTimeToResetReconnectDelay = 20 * time.Second
 	opts.ConnackTimeout = 10 * time.Second
 	opts.AckTimeout = 5 * time.Second
 	opts.OnConnectionSuccess = func(*awsiot.ConnectionSuccess) { fmt.Println("online") }
@@ -45,10 +48,10 @@ func run(target *local.Target) error {
 	}
 	client := awsiot.NewClient(opts)
 
-	if err := client.StartAndWait(context.TODO()); err != nil {
+	if err := client.StartAndWait(ctx); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	if _, err := client.Subscribe(context.TODO(), &awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{{TopicFilter: target.Topic, QoS: 1, Handler: func(message *awsiot.Message) {
+	if _, err := client.Subscribe(ctx, &awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{{TopicFilter: target.Topic, QoS: 1, Handler: func(message *awsiot.Message) {
 		fmt.Printf("received %s from %s\n", message.Payload, message.Topic)
 		local.Tell(received, true)
 	}}}}); err != nil {
@@ -58,11 +61,11 @@ func run(target *local.Target) error {
 	for i := 0; target.More(i); i++ {
 		payload := fmt.Sprintf(`{"message": "Hello World!", "sequence": %d}`, i)
 		if i%2 == 0 {
-			if _, err := client.Publish(context.TODO(), &awsiot.PublishPacket{Topic: target.Topic, Payload: []byte(payload), QoS: 1}); err != nil {
+			if _, err := client.Publish(ctx, &awsiot.PublishPacket{Topic: target.Topic, Payload: []byte(payload), QoS: 1}); err != nil {
 				return fmt.Errorf("publish: %w", err)
 			}
 		} else {
-			if err := client.PublishAsync(&awsiot.PublishPacket{Topic: target.Topic, Payload: []byte(payload), QoS: 1}).OnDone(func(_ awsiot.PublishResult, err error) {
+			if err := client.PublishAsync(&awsiot.PublishPacket{Topic: target.Topic, Payload: []byte(payload), QoS: 1, Lasting: true}).OnDone(func(_ awsiot.PublishResult, err error) {
 				if err == nil {
 					local.Tell(acknowledged, true)
 				}
@@ -79,10 +82,10 @@ func run(target *local.Target) error {
 		fmt.Println("published", i)
 	}
 
-	if _, err := client.Unsubscribe(context.TODO(), &awsiot.UnsubscribePacket{TopicFilters: []string{target.Topic}}); err != nil {
+	if _, err := client.Unsubscribe(ctx, &awsiot.UnsubscribePacket{TopicFilters: []string{target.Topic}}); err != nil {
 		return fmt.Errorf("unsubscribe: %w", err)
 	}
-	if err := client.Stop(context.TODO(), nil); err != nil {
+	if err := client.Stop(ctx, nil); err != nil {
 		return fmt.Errorf("disconnect: %w", err)
 	}
 	<-offline

@@ -1,7 +1,7 @@
-// Command shadow is examples/v1-style/shadow written for package awsiot, on
-// Subscribe and Publish: it deletes the shadow of a thing, then changes its
-// desired state and hears of each change as a delta. Without -endpoint it starts
-// an iotlocal server of its own.
+// Command shadow is the v1 samples basicShadowUpdater and
+// basicShadowDeltaListener in one, as iotmigrate rewrites it: it deletes the shadow of a
+// thing, then changes its desired state and hears of each change as a delta.
+// Without -endpoint it starts an iotlocal server of its own.
 //
 //	go run ./examples/v2-style/shadow -n 4
 //	go run ./examples/v2-style/shadow -e ENDPOINT -r CA -c CERT -k KEY -thing THING
@@ -16,6 +16,7 @@ import (
 
 	"github.com/portage-iot/awsiot/examples/internal/local"
 	awsiot "github.com/portage-iot/awsiot/v2"
+	"github.com/portage-iot/awsiot/v2/iotshadow"
 )
 
 func main() {
@@ -34,132 +35,85 @@ type document struct {
 		Property int
 		Desired  struct{ Property int }
 	}
-	ClientToken string
 }
 
 func run(target *local.Target) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
+	ctx := context.TODO()
+	answered := make(chan string, 1)
+	changed := make(chan string, 1)
 
-	client := awsiot.NewClient(awsiot.ClientOptions{
-		KeepAlive: 600 * time.Second, // v1's default
-		ClientID:  target.ClientID,
-		Endpoint:  target.Endpoint,
-		Port:      target.Port,
-		CAFile:    target.CA,
-		Auth:      awsiot.MTLSFromPath(target.Cert, target.Key),
-	})
-	defer client.Close()
+	opts := awsiot.OptionsV1(target.ClientID)
+	opts.OfflineQueue.MaxOperations = -1
+	opts.OfflineQueue.DrainRate = 10
+	opts.Endpoint, opts.Port = target.Endpoint, target.Port
+	opts.CAFile, opts.Auth = target.CA, awsiot.MTLSFromPath(target.Cert, target.Key)
+	opts.MinReconnectDelay = 1 * time.Second
+	opts.MaxReconnectDelay = 32 * time.Second
+	opts.MinConnectedTimeToResetReconnectDelay = 20 * time.Second
+	opts.ConnackTimeout = 10 * time.Second
+	opts.AckTimeout = 5 * time.Second
+	client := awsiot.NewClient(opts)
+
 	if err := client.StartAndWait(ctx); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 
-	s := shadow{client: client, prefix: "$aws/things/" + target.Thing + "/shadow/", answers: make(chan answer, 1), ready: map[string]bool{}}
-	status, _, err := s.request(ctx, "delete", "{%s}")
-	if err != nil {
-		return err
-	}
-	fmt.Println("delete", status)
+	// Two handlers, as the two samples had: the updater would keep a delta from the
+	// listener if it saw the accepted answer of the same version first.
+	updater := iotshadow.NewHandlerV1(client, target.Thing, true)
+	listener := iotshadow.NewHandlerV1(client, target.Thing, true)
 
-	changed := make(chan string, 1)
-	if err := s.subscribe(ctx, "update/delta", func(m *awsiot.Message) {
+	if _, err := updater.Delete(ctx, func(_, status, _ string) {
+		local.Tell(answered, "delete "+status)
+	}, 5*time.Second); err != nil {
+		return fmt.Errorf("delete: %w", err)
+	}
+	answer, ok := local.Await(target, answered)
+	if !ok {
+		return client.Stop(ctx, nil)
+	}
+	fmt.Println(answer)
+
+	if err := listener.RegisterDelta(ctx, func(payload, _, _ string) {
 		var d document
-		if err := json.Unmarshal(m.Payload, &d); err != nil {
+		if err := json.Unmarshal([]byte(payload), &d); err != nil {
 			local.Tell(changed, "delta: "+err.Error())
 			return
 		}
 		local.Tell(changed, fmt.Sprintf("delta: property %d", d.State.Property))
 	}); err != nil {
-		return err
+		return fmt.Errorf("delta: %w", err)
 	}
 
 	for i := 0; target.More(i); i++ {
-		status, d, err := s.request(ctx, "update", fmt.Sprintf(`{"state":{"desired":{"property":%d}},%%s}`, i))
-		if err != nil {
-			return err
+		payload := fmt.Sprintf(`{"state":{"desired":{"property":%d}}}`, i)
+		if _, err := updater.Update(ctx, payload, func(payload, status, _ string) {
+			var d document
+			if status != "accepted" || json.Unmarshal([]byte(payload), &d) != nil {
+				local.Tell(answered, "update "+status)
+				return
+			}
+			local.Tell(answered, fmt.Sprintf("update accepted: property %d", d.State.Desired.Property))
+		}, 5*time.Second); err != nil {
+			return fmt.Errorf("update: %w", err)
 		}
-		if status == "accepted" {
-			status = fmt.Sprintf("accepted: property %d", d.State.Desired.Property)
+		answer, ok := local.Await(target, answered)
+		if !ok {
+			break
 		}
-		fmt.Println("update", status)
+		fmt.Println(answer)
 		change, ok := local.Await(target, changed)
 		if !ok {
 			break
 		}
 		fmt.Println(change)
 	}
-	if _, err := client.Unsubscribe(ctx, &awsiot.UnsubscribePacket{TopicFilters: []string{s.prefix + "update/delta"}}); err != nil {
-		return err
+
+	if err := listener.UnregisterDelta(ctx); err != nil {
+		return fmt.Errorf("delta: %w", err)
 	}
 	if err := client.Stop(ctx, nil); err != nil {
 		return fmt.Errorf("disconnect: %w", err)
 	}
 	return nil
-}
-
-// shadow makes requests to the classic shadow of one thing, one at a time.
-type shadow struct {
-	client  *awsiot.Client
-	prefix  string
-	answers chan answer
-	ready   map[string]bool // actions whose answers are subscribed
-	count   int
-}
-
-// answer is an accepted or rejected message.
-type answer struct {
-	status string
-	document
-}
-
-func (s *shadow) subscribe(ctx context.Context, filter string, h awsiot.MessageHandler) error {
-	_, err := s.client.Subscribe(ctx, &awsiot.SubscribePacket{Subscriptions: []awsiot.Subscription{
-		{TopicFilter: s.prefix + filter, Handler: h},
-	}})
-	return err
-}
-
-// subscribeAnswers subscribes to the answers of an action, once.
-func (s *shadow) subscribeAnswers(ctx context.Context, action string) error {
-	if s.ready[action] {
-		return nil
-	}
-	for _, status := range []string{"accepted", "rejected"} {
-		if err := s.subscribe(ctx, action+"/"+status, func(m *awsiot.Message) {
-			a := answer{status: status}
-			if json.Unmarshal(m.Payload, &a.document) == nil {
-				local.Tell(s.answers, a)
-			}
-		}); err != nil {
-			return err
-		}
-	}
-	s.ready[action] = true
-	return nil
-}
-
-// request publishes a request, whose member clientToken takes the place of %s in
-// payload, and waits for the answer that carries it; after 5 seconds the status
-// is "timeout".
-func (s *shadow) request(ctx context.Context, action, payload string) (string, document, error) {
-	if err := s.subscribeAnswers(ctx, action); err != nil {
-		return "", document{}, err
-	}
-	s.count++
-	token := fmt.Sprintf("%s-%d", action, s.count)
-	payload = fmt.Sprintf(payload, fmt.Sprintf(`"clientToken":%q`, token))
-	if _, err := s.client.Publish(ctx, &awsiot.PublishPacket{Topic: s.prefix + action, Payload: []byte(payload)}); err != nil {
-		return "", document{}, err
-	}
-	timeout := time.After(5 * time.Second)
-	for {
-		select {
-		case a := <-s.answers:
-			if a.ClientToken == token {
-				return a.status, a.document, nil
-			}
-		case <-timeout:
-			return "timeout", document{}, nil
-		}
-	}
 }

@@ -1,5 +1,5 @@
-// Package sigv4 verifies the Signature Version 4 in the query of a websocket upgrade as AWS IoT Core
-// does (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
+// Package sigv4 verifies the Signature Version 4 in the query of a websocket upgrade, and in the headers of a request, as AWS
+// IoT Core does (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
 // It is written from that page, not from the SDK that clients sign with.
 package sigv4
 
@@ -57,6 +57,13 @@ func Signed(r *http.Request) bool {
 	return slices.ContainsFunc([]string{keyAlgorithm, keyCredential, keyDate, keySigned, keySignature}, q.Has)
 }
 
+// KeyID returns the access key id that the request names as the signer; "" for none. Verify says whether
+// it is true.
+func KeyID(r *http.Request) string {
+	id, _, _ := strings.Cut(r.URL.Query().Get(keyCredential), "/")
+	return id
+}
+
 // signature is a query taken apart.
 type signature struct {
 	keyID, date, region, service string
@@ -66,13 +73,24 @@ type signature struct {
 	value, token                 string
 }
 
-// Verify checks the form and the time of r's signature and, unless secrets is nil, that it was made
-// with one of them, by access key id. The error is a *Refusal.
-func Verify(r *http.Request, secrets map[string]Secret, now time.Time) error {
+// Policy is what a signature has to satisfy.
+type Policy struct {
+	// Secrets by access key id; nil: whose signature it is does not matter.
+	Secrets map[string]Secret
+	// Region of the credential scope; "": any.
+	Region string
+}
+
+// Verify checks the form and the time of r's signature and that it satisfies p. The error is a *Refusal.
+func Verify(r *http.Request, p Policy, now time.Time) error {
 	s, err := parse(r, now)
 	if err != nil {
 		return err
 	}
+	if p.Region != "" && s.region != p.Region {
+		return refuse("Credential should be scoped to a valid region, not '%s'. (this endpoint stands for '%s')", s.region, p.Region)
+	}
+	secrets := p.Secrets
 	if secrets == nil {
 		return nil
 	}
@@ -98,10 +116,12 @@ func parse(r *http.Request, now time.Time) (*signature, error) {
 		return nil, refuse("The query string is malformed: %v", err)
 	}
 	for _, k := range []string{keyAlgorithm, keyCredential, keyDate, keySigned, keySignature} {
-		switch {
-		case q.Get(k) == "":
+		if q.Get(k) == "" {
 			return nil, refuse("AWS query-string parameters must include %s.", k)
-		case len(q[k]) > 1:
+		}
+	}
+	for k, values := range q {
+		if strings.HasPrefix(k, "X-Amz-") && len(values) > 1 { // which of them would count?
 			return nil, refuse("%s appears more than once.", k)
 		}
 	}
@@ -110,24 +130,43 @@ func parse(r *http.Request, now time.Time) (*signature, error) {
 	}
 	s := &signature{time: q.Get(keyDate), value: q.Get(keySignature), token: q.Get(keyToken),
 		headers: strings.Split(q.Get(keySigned), ";")}
-	scope := strings.Split(q.Get(keyCredential), "/")
-	if len(scope) != 5 || scope[0] == "" || scope[2] == "" || scope[4] != terminator {
-		return nil, refuse("Credential %q must be KEYID/YYYYMMDD/REGION/SERVICE/%s.", q.Get(keyCredential), terminator)
+	if err := s.scope(q.Get(keyCredential)); err != nil {
+		return nil, err
 	}
-	s.keyID, s.date, s.region, s.service = scope[0], scope[1], scope[2], scope[3]
 	if s.service != "iotdevicegateway" && s.service != "iotdata" {
 		return nil, refuse("Credential should be scoped to correct service: 'iotdevicegateway' (the SDK v1's 'iotdata' is taken too), not %q.", s.service)
 	}
-	if s.at, err = time.Parse(timeForm, s.time); err != nil {
-		return nil, refuse("%s %q must be in the form YYYYMMDDTHHMMSSZ.", keyDate, s.time)
-	}
-	if !strings.HasPrefix(s.time, s.date) || len(s.date) != 8 {
-		return nil, refuse("Date in Credential scope %q does not match YYYYMMDD of %s %q.", s.date, keyDate, s.time)
-	}
-	if !slices.Contains(s.headers, "host") || !slices.IsSorted(s.headers) {
-		return nil, refuse("%s %q must hold 'host', in lower case and sorted.", keySigned, q.Get(keySigned))
+	if err := s.form(q.Get(keySigned)); err != nil {
+		return nil, err
 	}
 	return s, s.inTime(q, now)
+}
+
+// scope reads a credential, KEYID/YYYYMMDD/REGION/SERVICE/aws4_request.
+func (s *signature) scope(credential string) error {
+	scope := strings.Split(credential, "/")
+	if len(scope) != 5 || scope[0] == "" || scope[2] == "" || scope[4] != terminator {
+		return refuse("Credential %q must be KEYID/YYYYMMDD/REGION/SERVICE/%s.", credential, terminator)
+	}
+	s.keyID, s.date, s.region, s.service = scope[0], scope[1], scope[2], scope[3]
+	return nil
+}
+
+// form checks the form of the time, of the list of signed headers and of the value.
+func (s *signature) form(signed string) (err error) {
+	if s.at, err = time.Parse(timeForm, s.time); err != nil {
+		return refuse("%s %q must be in the form YYYYMMDDTHHMMSSZ.", keyDate, s.time)
+	}
+	if !strings.HasPrefix(s.time, s.date) || len(s.date) != 8 {
+		return refuse("Date in Credential scope %q does not match YYYYMMDD of %s %q.", s.date, keyDate, s.time)
+	}
+	if !slices.Contains(s.headers, "host") || !slices.IsSorted(s.headers) {
+		return refuse("%s %q must hold 'host', in lower case and sorted.", keySigned, signed)
+	}
+	if len(s.value) != sha256.Size*2 || strings.Trim(s.value, "0123456789abcdef") != "" {
+		return refuse("The request signature we calculated does not match the signature you provided. (%s must be %d hexadecimal digits in lower case)", keySignature, sha256.Size*2)
+	}
+	return nil
 }
 
 // inTime checks the clock of the client.
@@ -156,6 +195,11 @@ func (s *signature) inTime(q url.Values, now time.Time) error {
 func (s *signature) made(r *http.Request, secret string, withToken bool) bool {
 	request := strings.Join([]string{r.Method, encode(r.URL.Path, true), canonicalQuery(r.URL.Query(), withToken),
 		s.canonicalHeaders(r), strings.Join(s.headers, ";"), hexHash("")}, "\n")
+	return s.signs(request, secret)
+}
+
+// signs reports whether the signature is that of secret over a canonical request.
+func (s *signature) signs(request, secret string) bool {
 	scope := strings.Join([]string{s.date, s.region, s.service, terminator}, "/")
 	toSign := strings.Join([]string{algorithm, s.time, scope, hexHash(request)}, "\n")
 	key := []byte("AWS4" + secret)

@@ -48,21 +48,22 @@ func TestEncode(t *testing.T) {
 
 // Whatever the query is, the answer is a refusal with a text or, for a known secret, a signature that was made with it.
 func FuzzVerify(f *testing.F) {
-	const good = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A%2F20150830%2Fr%2Fiotdata%2Faws4_request&X-Amz-Date=20150830T123600Z&X-Amz-SignedHeaders=host&X-Amz-Signature=00"
+	const good = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=A%2F20150830%2Fr%2Fiotdata%2Faws4_request&X-Amz-Date=20150830T123600Z&X-Amz-SignedHeaders=host&X-Amz-Signature=" +
+		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	now := time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC)
-	if err := Verify(&http.Request{URL: &url.URL{Path: "/mqtt", RawQuery: good}}, nil, now); err != nil {
+	if err := Verify(&http.Request{URL: &url.URL{Path: "/mqtt", RawQuery: good}}, Policy{}, now); err != nil {
 		f.Fatalf("the seed is not well formed: %v", err)
 	}
-	for _, q := range []string{good, good + "&X-Amz-Expires=1", good + "&X-Amz-Security-Token=t", "", "%", strings.ReplaceAll(good, "host", "a;host"), strings.ReplaceAll(good, "2015", "-015")} {
+	for _, q := range []string{good, good + "&X-Amz-Expires=1", good + "&X-Amz-Security-Token=t", good + "&X-Amz-Security-Token=t&X-Amz-Security-Token=u", strings.ToUpper(good), "", "%", strings.ReplaceAll(good, "host", "a;host"), strings.ReplaceAll(good, "2015", "-015")} {
 		f.Add(q)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
 		r := &http.Request{Method: "GET", Host: "h", URL: &url.URL{Path: "/mqtt", RawQuery: query}, Header: http.Header{}}
-		form := Verify(r, nil, now)
+		form := Verify(r, Policy{}, now)
 		if form != nil && form.Error() == "" {
 			t.Error("refused without a reason")
 		}
-		if err := Verify(r, map[string]Secret{"A": {Key: "nobody signed with this"}}, now); err == nil {
+		if err := Verify(r, Policy{Secrets: map[string]Secret{"A": {Key: "nobody signed with this"}}}, now); err == nil {
 			t.Errorf("accepted %q", query)
 		}
 		if form == nil && !Signed(r) {

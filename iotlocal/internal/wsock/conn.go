@@ -41,12 +41,16 @@ type FrameError struct{ Problem string }
 func (e *FrameError) Error() string { return "websocket: " + e.Problem }
 
 // Conn is the stream of MQTT bytes in a websocket. As with any net.Conn one goroutine may read while
-// others write. Frames need not hold whole packets [MQTT5-6.0.0-2]; every Write is one frame.
+// others write. A client's frames need not hold whole packets [MQTT5-6.0.0-2]; every Write is one frame
+// and one message of its own, so that who writes one packet at a time sends one packet in each message, as
+// AWS IoT Core does. The v1 SDK for Python relies on it: of two packets in a message it sees the second
+// only when more bytes arrive.
 type Conn struct {
 	net.Conn // below the websocket
 
 	in     *bufio.Reader
 	closed atomic.Bool // a close frame was sent
+	within bool        // WritePart has begun a message; for the writer alone
 
 	// Of the frame that is being read, for Read alone.
 	left      uint64 // bytes to come
@@ -155,7 +159,7 @@ func (c *Conn) control(op byte, mask [4]byte, n int) error {
 	}
 	switch op {
 	case opPing:
-		return c.writeFrame(opPong, body)
+		return c.writeFrame(finBit|opPong, body)
 	case opClose:
 		c.sendClose(closeNormal)
 		return io.EOF
@@ -171,26 +175,37 @@ func (c *Conn) fail(code uint16, problem string) error {
 
 func (c *Conn) sendClose(code uint16) {
 	if !c.closed.Swap(true) {
-		_ = c.writeFrame(opClose, binary.BigEndian.AppendUint16(nil, code)) // a courtesy: the connection ends anyway
+		_ = c.writeFrame(finBit|opClose, binary.BigEndian.AppendUint16(nil, code)) // a courtesy: the connection ends anyway
 	}
 }
 
-// Write sends p in one frame.
-func (c *Conn) Write(p []byte) (int, error) {
+// Write sends p as one message in one frame.
+func (c *Conn) Write(p []byte) (int, error) { return c.WritePart(p, true) }
+
+// WritePart sends p as the next frame of a message, which ends with it when last is set.
+func (c *Conn) WritePart(p []byte, last bool) (int, error) {
 	if c.closed.Load() {
 		return 0, net.ErrClosed
 	}
-	if err := c.writeFrame(opBinary, p); err != nil {
+	first := byte(opBinary)
+	if c.within {
+		first = opContinuation
+	}
+	if last {
+		first |= finBit
+	}
+	if err := c.writeFrame(first, p); err != nil {
 		return 0, err
 	}
+	c.within = !last
 	return len(p), nil
 }
 
-// writeFrame sends a frame in a single write of the connection below, which keeps frames of the reader
-// (pongs) and of the writer apart without a lock.
-func (c *Conn) writeFrame(op byte, body []byte) error {
+// writeFrame sends a frame, whose first byte is opcode and finBit, in a single write of the connection
+// below, which keeps frames of the reader (pongs) and of the writer apart without a lock.
+func (c *Conn) writeFrame(first byte, body []byte) error {
 	b := make([]byte, 0, 10+len(body))
-	b = append(b, finBit|op)
+	b = append(b, first)
 	switch n := len(body); {
 	case n <= maxControl:
 		b = append(b, byte(n))

@@ -49,9 +49,17 @@ func Upgrade(nc net.Conn, authorize func(*http.Request) error) (*Conn, error) {
 	// What follows the head belongs to the frames: the limit ends with it.
 	head := &io.LimitedReader{R: nc, N: maxHead}
 	br := bufio.NewReader(head)
-	r, err := http.ReadRequest(br)
+	first, err := br.Peek(1)
+	var r *http.Request
+	if err == nil {
+		r, err = http.ReadRequest(br)
+	}
 	var refused *Refused
 	switch {
+	case err != nil && len(first) > 0 && first[0] == 0x16:
+		refused = refuse(http.StatusBadRequest, "this is a TLS handshake on a port without TLS, or TLS within TLS")
+	case err != nil && len(first) > 0 && first[0] == 0x10:
+		refused = refuse(http.StatusBadRequest, "this is MQTT without a websocket: it belongs on another port")
 	case err != nil && head.N <= 0:
 		refused = refuse(http.StatusRequestHeaderFieldsTooLarge, "the head of the request has more than %d bytes", maxHead)
 	case err != nil && isIO(err):
@@ -59,8 +67,16 @@ func Upgrade(nc net.Conn, authorize func(*http.Request) error) (*Conn, error) {
 	case err != nil:
 		refused = refuse(http.StatusBadRequest, "%v", err)
 	default:
-		refused = check(r)
+		c, err := Accept(nc, br, r, authorize)
+		head.N = 1<<63 - 1
+		return c, err
 	}
+	return nil, errors.Join(refused, refused.write(nc))
+}
+
+// Accept is Upgrade for a request that was read from br, which reads from nc, before.
+func Accept(nc net.Conn, br *bufio.Reader, r *http.Request, authorize func(*http.Request) error) (*Conn, error) {
+	refused := check(r)
 	if refused == nil && authorize != nil {
 		if err := authorize(r); err != nil {
 			refused = refuse(http.StatusForbidden, "%v", err)
@@ -75,7 +91,6 @@ func Upgrade(nc net.Conn, authorize func(*http.Request) error) (*Conn, error) {
 	if _, err := io.WriteString(nc, answer); err != nil { // in one write: v1 reads once
 		return nil, err
 	}
-	head.N = 1<<63 - 1
 	return &Conn{Conn: nc, in: br}, nil
 }
 

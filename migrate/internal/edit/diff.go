@@ -15,14 +15,25 @@ type op struct {
 	line string
 }
 
-// Diff returns the unified diff from old to new, "" when they are equal.
-func Diff(oldName, newName string, old, new []byte) string {
+// Line is one line of a hunk: ' ' kept, '-' removed, '+' added. Text has its line feed, if the file has it.
+type Line struct {
+	Kind byte
+	Text string
+}
+
+// Hunk is a stretch of changed lines with what stands around them.
+type Hunk struct {
+	OldLine, NewLine int // number of its first line, from 1, in the old and the new text
+	Lines            []Line
+}
+
+// Hunks returns the changes from old to new, none when they are equal.
+func Hunks(old, new []byte) []Hunk {
 	if bytes.Equal(old, new) {
-		return ""
+		return nil
 	}
+	var out []Hunk
 	ops := script(split(old), split(new))
-	var b strings.Builder
-	fmt.Fprintf(&b, "--- %s\n+++ %s\n", oldName, newName)
 	oldLine, newLine := 1, 1
 	for i := 0; i < len(ops); {
 		if ops[i].kind == ' ' {
@@ -49,7 +60,11 @@ func Diff(oldName, newName string, old, new []byte) string {
 		for stop < len(ops) && stop-end < contextLines && ops[stop].kind == ' ' {
 			stop++
 		}
-		hunk(&b, ops[start:stop], oldLine-(i-start), newLine-(i-start))
+		h := Hunk{OldLine: oldLine - (i - start), NewLine: newLine - (i - start)}
+		for _, o := range ops[start:stop] {
+			h.Lines = append(h.Lines, Line{o.kind, o.line})
+		}
+		out = append(out, h)
 		for ; i < stop; i++ {
 			if ops[i].kind != '+' {
 				oldLine++
@@ -59,19 +74,39 @@ func Diff(oldName, newName string, old, new []byte) string {
 			}
 		}
 	}
+	return out
+}
+
+// Diff returns the unified diff from old to new, "" when they are equal.
+func Diff(oldName, newName string, old, new []byte) string {
+	hunks := Hunks(old, new)
+	if len(hunks) == 0 {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "--- %s\n+++ %s\n", oldName, newName)
+	for _, h := range hunks {
+		h.write(&b)
+	}
 	return b.String()
 }
 
-func hunk(b *strings.Builder, ops []op, oldLine, newLine int) {
-	olds, news := 0, 0
-	for _, o := range ops {
-		if o.kind != '+' {
+// Counts are the numbers of lines in the old and the new text.
+func (h Hunk) Counts() (olds, news int) {
+	for _, l := range h.Lines {
+		if l.Kind != '+' {
 			olds++
 		}
-		if o.kind != '-' {
+		if l.Kind != '-' {
 			news++
 		}
 	}
+	return olds, news
+}
+
+func (h Hunk) write(b *strings.Builder) {
+	olds, news := h.Counts()
+	oldLine, newLine := h.OldLine, h.NewLine
 	if olds == 0 {
 		oldLine--
 	}
@@ -79,10 +114,10 @@ func hunk(b *strings.Builder, ops []op, oldLine, newLine int) {
 		newLine--
 	}
 	fmt.Fprintf(b, "@@ -%s +%s @@\n", span(oldLine, olds), span(newLine, news))
-	for _, o := range ops {
-		b.WriteByte(o.kind)
-		b.WriteString(o.line)
-		if !strings.HasSuffix(o.line, "\n") {
+	for _, l := range h.Lines {
+		b.WriteByte(l.Kind)
+		b.WriteString(l.Text)
+		if !strings.HasSuffix(l.Text, "\n") {
 			b.WriteString("\n\\ No newline at end of file\n")
 		}
 	}

@@ -34,13 +34,19 @@ func Range(pos, end token.Pos) Piece { return Piece{Pos: pos, End: end} }
 type Edit struct {
 	Pos, End token.Pos
 	Pieces   []Piece
+	// Once marks an edit that several rewrites need and that is made once: equal ones count as one.
+	Once bool
 }
 
 // Replace is an Edit of n.
-func Replace(n ast.Node, pieces ...Piece) Edit { return Edit{n.Pos(), n.End(), pieces} }
+func Replace(n ast.Node, pieces ...Piece) Edit {
+	return Edit{Pos: n.Pos(), End: n.End(), Pieces: pieces}
+}
 
 // Insert is an Edit that adds text at pos.
-func Insert(pos token.Pos, text string) Edit { return Edit{pos, pos, []Piece{Text(text)}} }
+func Insert(pos token.Pos, text string) Edit {
+	return Edit{Pos: pos, End: pos, Pieces: []Piece{Text(text)}}
+}
 
 // ConflictError reports two edits of one file that overlap without one containing the other, or that are equal.
 type ConflictError struct{ A, B token.Position }
@@ -65,6 +71,9 @@ func Apply(tf *token.File, src []byte, edits []Edit) ([]byte, error) {
 			return 1
 		}
 		return int(b.End - a.End) // the outer range first
+	})
+	es = slices.CompactFunc(es, func(a, b Edit) bool {
+		return a.Once && b.Once && a.Pos == b.Pos && a.End == b.End && slices.Equal(a.Pieces, b.Pieces)
 	})
 	r := &renderer{tf: tf, src: src, edits: es}
 	r.parent = make([]int, len(es))

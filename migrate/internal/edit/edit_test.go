@@ -115,3 +115,18 @@ func TestLost(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestApplyOnce: of equal insertions that several rewrites need, one is made; others stay.
+func TestApplyOnce(t *testing.T) {
+	src := []byte("package p\n")
+	tf := token.NewFileSet().AddFile("p.go", 1, len(src))
+	once := func(text string) Edit {
+		e := Insert(1, text)
+		e.Once = true
+		return e
+	}
+	got, err := Apply(tf, src, []Edit{once("a"), once("a"), once("b"), Insert(1, "c"), Insert(1, "c")})
+	if want := "abccpackage p\n"; err != nil || string(got) != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}

@@ -19,6 +19,7 @@ type Package struct {
 	Path    string
 	Name    string          // package name
 	Exports map[string]bool // exported names, needed only for a dot import; nil keeps a dot import
+	Apart   bool            // it has nothing to do with what is added: its import is no place for that
 }
 
 // FixImports parses src, adds those imports of add that the file uses, removes those imports of gone that nothing in the file uses any
@@ -83,7 +84,7 @@ func importEdits(f *ast.File, tf *token.File, add []Import, drop []*ast.ImportSp
 			other = nil
 			continue
 		}
-		edits = append(edits, dropSpec(f, tf, s, drop))
+		edits = append(edits, dropSpec(f, tf, s, drop, slices.ContainsFunc(gone, func(g Package) bool { return g.Path == specPath(s) && g.Apart })))
 	}
 	if len(other) > 0 {
 		edits = append(edits, addOther(block, anchor, gone, other))
@@ -219,11 +220,12 @@ func unused(f *ast.File, gone []Package) []*ast.ImportSpec {
 	return out
 }
 
-// neighbour is the spec next to which new packages are imported: that of the first gone package, else the last one.
+// neighbour is the spec next to which new packages are imported: that of the first gone package that is not of the
+// standard library, else the last one.
 func neighbour(f *ast.File, gone []Package) *ast.ImportSpec {
 	for _, s := range f.Imports {
 		p, _ := strconv.Unquote(s.Path.Value)
-		if slices.ContainsFunc(gone, func(g Package) bool { return g.Path == p }) {
+		if slices.ContainsFunc(gone, func(g Package) bool { return g.Path == p && !g.Apart }) {
 			return s
 		}
 	}
@@ -242,8 +244,9 @@ func declOf(f *ast.File, s *ast.ImportSpec) *ast.GenDecl {
 	return nil
 }
 
-// dropSpec removes a spec with its line, or the whole declaration when nothing is left in it.
-func dropSpec(f *ast.File, tf *token.File, s *ast.ImportSpec, drop []*ast.ImportSpec) Edit {
+// dropSpec removes a spec with its line, or the whole declaration when nothing is left in it. One that was among others, which
+// stay, leaves no blank line.
+func dropSpec(f *ast.File, tf *token.File, s *ast.ImportSpec, drop []*ast.ImportSpec, among bool) Edit {
 	g := declOf(f, s)
 	left := 0
 	for _, o := range g.Specs {
@@ -263,15 +266,26 @@ func dropSpec(f *ast.File, tf *token.File, s *ast.ImportSpec, drop []*ast.Import
 	}
 	if line := tf.Line(end); line < tf.LineCount() {
 		end = max(end, tf.LineStart(line+1)-1)
+		if among && left > 0 && alone(g, tf, s) {
+			pos, end = tf.LineStart(tf.Line(pos)), end+1
+		}
 	}
 	return Edit{Pos: pos, End: end}
+}
+
+// alone reports whether nothing else of g stands on the line of s.
+func alone(g *ast.GenDecl, tf *token.File, s *ast.ImportSpec) bool {
+	line := tf.Line(s.Pos())
+	return tf.Line(g.Lparen) != line && tf.Line(g.Rparen) != line && !slices.ContainsFunc(g.Specs, func(o ast.Spec) bool {
+		return o != s && (tf.Line(o.Pos()) == line || tf.Line(o.End()) == line)
+	})
 }
 
 // addOther puts specs next to anchor when that is a gone package, which is related, else behind the last spec.
 func addOther(block *ast.GenDecl, anchor *ast.ImportSpec, gone []Package, list []Import) Edit {
 	last := block.Specs[len(block.Specs)-1].(*ast.ImportSpec)
 	related := anchor != nil && block.Pos() <= anchor.Pos() && anchor.End() <= block.End() &&
-		slices.ContainsFunc(gone, func(g Package) bool { return g.Path == specPath(anchor) })
+		slices.ContainsFunc(gone, func(g Package) bool { return g.Path == specPath(anchor) && !g.Apart })
 	if related {
 		last = anchor
 	}

@@ -4,24 +4,9 @@ import (
 	"go/ast"
 	"go/types"
 
+	"golang.org/x/tools/go/ast/edge"
 	"golang.org/x/tools/go/ast/inspector"
 )
-
-// declare makes members of the parameters and results of a declared function, named or not.
-func (a *analysis) declare(fd *ast.FuncDecl) {
-	fn, ok := a.info.Defs[fd.Name].(*types.Func)
-	if !ok {
-		return
-	}
-	sig := fn.Signature()
-	for _, tup := range []*types.Tuple{sig.Params(), sig.Results()} {
-		for v := range tup.Variables() {
-			if a.t.Holds(v.Type()) {
-				a.find(v)
-			}
-		}
-	}
-}
 
 // expr looks at one expression: a type name, a use of a function as a value, or a value that is followed.
 func (a *analysis) expr(cur inspector.Cursor, e ast.Expr) {
@@ -33,21 +18,28 @@ func (a *analysis) expr(cur inspector.Cursor, e ast.Expr) {
 			}
 			return
 		case *types.Func:
-			if o.Pkg() == a.p.Types && !called(cur) {
-				a.funcUsed[o.Origin()] = true
+			if a.own(o.Pkg()) && !called(cur) && a.isCallback(o.Signature()) {
+				a.fromLibrary(o.Origin().Signature())
 			}
-			return
 		}
 	}
-	if lit, ok := e.(*ast.FuncLit); ok {
-		a.funcLit(cur, lit)
+	if lit, ok := e.(*ast.FuncLit); ok && a.funcLit(cur, lit) {
 		return
+	}
+	if s, ok := e.(*ast.SelectorExpr); ok {
+		a.promoted(cur, s)
+	}
+	if c, ok := e.(*ast.CallExpr); ok {
+		if t, ok := a.info.TypeOf(c).(*types.Tuple); ok && a.holdsTuple(t) {
+			a.tuple(cur, c, t)
+			return
+		}
 	}
 	if _, ok := e.(*ast.ParenExpr); ok {
 		return
 	}
 	t := a.typeOf(e)
-	if t == nil || !a.t.Holds(t) || a.declared(cur) {
+	if t == nil || !a.holds(t) || a.declared(cur) || a.isFunc(e) && called(cur) {
 		return
 	}
 	n := a.nodeOf(e)
@@ -125,29 +117,109 @@ func (a *analysis) declared(cur inspector.Cursor) bool {
 	return false
 }
 
-// funcLit follows a function literal: one that is called at once is a block of code, one of the library's callback
-// type gets its values from the library, and any other that takes or returns the type is a border.
-func (a *analysis) funcLit(cur inspector.Cursor, lit *ast.FuncLit) {
-	sig, ok := a.info.TypeOf(lit).(*types.Signature)
-	if !ok {
-		return
-	}
-	callback := a.t.Callback != nil && a.t.Callback(sig)
-	direct := called(cur)
-	for v := range sig.Params().Variables() {
-		if !a.t.Holds(v.Type()) {
+// promoted records the use of a member through a struct that embeds the type.
+func (a *analysis) promoted(cur inspector.Cursor, s *ast.SelectorExpr) {
+	through := Implicit(a.info, s)
+	for i, f := range through {
+		if !a.t.Is(f.Type()) {
 			continue
 		}
-		a.find(v)
-		if callback {
+		if !a.own(f.Pkg()) {
+			a.opaque(s, Foreign, types.ExprString(s), nil)
+			return
+		}
+		a.find(f)
+		n := len(a.uses)
+		a.selected(cur, s, f, s.X, cur.ChildAt(edge.SelectorExpr_X, -1))
+		for _, u := range a.uses[n:] {
+			u.Through = through[:i+1]
+		}
+		return
+	}
+}
+
+// isFunc reports whether e names a declared function or method.
+func (a *analysis) isFunc(e ast.Expr) bool {
+	switch x := e.(type) {
+	case *ast.IndexExpr:
+		e = x.X
+	case *ast.IndexListExpr:
+		e = x.X
+	}
+	switch x := e.(type) {
+	case *ast.SelectorExpr:
+		e = x.Sel
+	}
+	id, ok := e.(*ast.Ident)
+	if !ok {
+		return false
+	}
+	_, ok = a.info.Uses[id].(*types.Func)
+	return ok
+}
+
+// funcLit follows a function literal that is no value: one that is called at once is a block of code, and one of the
+// library's callback type gets its values from the library. Any other is a value that takes and returns the type.
+func (a *analysis) funcLit(cur inspector.Cursor, lit *ast.FuncLit) bool {
+	sig, ok := a.info.TypeOf(lit).(*types.Signature)
+	if !ok {
+		return true
+	}
+	if a.isCallback(sig) {
+		a.fromLibrary(sig)
+		return true
+	}
+	return called(cur)
+}
+
+// fromLibrary records that the library fills the parameters of a callback.
+func (a *analysis) fromLibrary(sig *types.Signature) {
+	for v := range sig.Params().Variables() {
+		if a.holds(v.Type()) {
+			a.find(v)
 			a.callback[v] = true
-		} else if !direct {
-			a.border(v, FuncValue, lit.Pos(), "a function literal")
 		}
 	}
-	for v := range sig.Results().Variables() {
-		if a.t.Holds(v.Type()) {
-			a.border(v, FuncValue, lit.Pos(), "a function literal")
+}
+
+// tuple joins the results of a call that gives several with what they go to at once: variables, results or parameters.
+func (a *analysis) tuple(cur inspector.Cursor, c *ast.CallExpr, t *types.Tuple) {
+	par := cur.Parent()
+	for i := range t.Len() {
+		if !a.holds(t.At(i).Type()) {
+			continue
 		}
+		n := a.resultNode(c, i)
+		a.find(n)
+		var to types.Object
+		switch p := par.Node().(type) {
+		case *ast.AssignStmt:
+			if id, ok := p.Lhs[i].(*ast.Ident); ok && id.Name == "_" || a.holds(a.typeOf(p.Lhs[i])) {
+				continue // joined from there
+			}
+		case *ast.ValueSpec:
+			if len(p.Names) != t.Len() {
+				break
+			}
+			if p.Names[i].Name == "_" {
+				continue
+			}
+			if v := a.info.Defs[p.Names[i]]; v != nil && a.holds(v.Type()) {
+				to = v
+			}
+		case *ast.ReturnStmt:
+			if sig := a.signatureAround(par); sig != nil && i < sig.Results().Len() && a.holds(sig.Results().At(i).Type()) {
+				to = sig.Results().At(i)
+			}
+		case *ast.CallExpr:
+			to, _ = a.parameter(p, i)
+		case *ast.ExprStmt:
+			continue
+		}
+		if to == nil {
+			a.border(n, Converted, c.Pos(), "one of several results")
+			continue
+		}
+		a.union(n, to)
 	}
 }

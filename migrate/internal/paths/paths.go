@@ -4,7 +4,10 @@
 // module is a change of one line. The tool matches by path and name and never imports what it rewrites.
 package paths
 
-import "go/types"
+import (
+	"go/types"
+	"path"
+)
 
 // Module is the path of the module whose packages are matched and written.
 const Module = "github.com/portage-iot/awsiot"
@@ -15,13 +18,32 @@ const (
 	Discovery    = Module + "/v1compat/discovery"
 	ShadowCompat = Module + "/shadowcompat"
 	JobsCompat   = Module + "/jobscompat"
+	LogrusLog    = Module + "/logruslog"
 	V2           = Module + "/v2"
 	V2Auth       = Module + "/v2/awsauth"
+	IOTShadow    = Module + "/v2/iotshadow"
+	IOTJobs      = Module + "/v2/iotjobs"
+	Greengrass   = Module + "/v2/greengrass"
+	ReqResp      = Module + "/v2/reqresp"
 )
 
-// V2Name is the package name of V2. It is always written explicitly in an import, because the last element of
-// the path ("v2") is neither the name nor safe from tools that take it for a major version.
-const V2Name = "awsiot"
+// Import paths of the packages that code on paho.mqtt.golang uses, and of the one with the same API.
+const (
+	Paho       = "github.com/eclipse/paho.mqtt.golang"
+	PahoCompat = Module + "/pahocompat"
+)
+
+// names are the package names that are not the last element of the import path. They are always written explicitly in an
+// import: of V2, that element is not safe from tools that take it for a major version either.
+var names = map[string]string{V2: "awsiot", Paho: "mqtt", PahoCompat: "mqtt"}
+
+// NameOf is the name of the package at an import path that is matched or written.
+func NameOf(importPath string) string {
+	if name, ok := names[importPath]; ok {
+		return name
+	}
+	return path.Base(importPath)
+}
 
 // Names in V1Compat.
 const (
@@ -32,15 +54,6 @@ const (
 
 // Migration is the file that explains what the tool cannot do; a reason links to a section of it.
 const Migration = "MIGRATION.md"
-
-// Facade reports whether path is one of the packages that give v1's API.
-func Facade(path string) bool {
-	switch path {
-	case V1Compat, Discovery, ShadowCompat, JobsCompat:
-		return true
-	}
-	return false
-}
 
 // Is reports whether t is the named type path.name (aliases are seen through).
 func Is(t types.Type, path, name string) bool {

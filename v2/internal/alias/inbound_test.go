@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Upstream: mqtt5_inbound_topic_alias_{register_failure,resolve_success,
+// Cases of aws-c-mqtt's tests: mqtt5_inbound_topic_alias_{register_failure,resolve_success,
 // resolve_failure,reset}, inbound_alias_failure_{disabled,zero_id,too_large_id,
 // unbound_id}.
 func TestInbound(t *testing.T) {

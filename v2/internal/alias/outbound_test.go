@@ -32,7 +32,7 @@ func run(t *testing.T, o *Outbound, steps []step) {
 	}
 }
 
-// Upstream (aws-c-mqtt): mqtt5_outbound_topic_alias_user_* and the end-to-end
+// Cases of aws-c-mqtt's tests: mqtt5_outbound_topic_alias_user_* and the end-to-end
 // outbound_alias_manual_success_a_b_ar_br. Empty topics and alias 0 are refused
 // when the packet is validated, before any of this: see TestManualAliasNeedsTopic in package awsiot.
 func TestManual(t *testing.T) {
@@ -61,7 +61,7 @@ func TestManual(t *testing.T) {
 	}
 }
 
-// Upstream: mqtt5_outbound_topic_alias_lru_{zero_size,a_ar,b_a_br,a_b_ar_br,a_b_c_br_cr_br_cr_a,a_b_c_a_cr_b}; "ar" is a
+// Cases of aws-c-mqtt's tests: mqtt5_outbound_topic_alias_lru_{zero_size,a_ar,b_a_br,a_b_ar_br,a_b_c_br_cr_br_cr_a,a_b_c_a_cr_b}; "ar" is a
 // reused alias.
 func TestLRU(t *testing.T) {
 	tests := []struct {
@@ -89,7 +89,7 @@ func TestLRU(t *testing.T) {
 	}
 }
 
-// Upstream: *_reset, lru_a_b_reset_a_b, outbound_topic_alias_disabled_resolve_*. A
+// Cases of aws-c-mqtt's tests: *_reset, lru_a_b_reset_a_b, outbound_topic_alias_disabled_resolve_*. A
 // new connection has a new table and may have another maximum.
 func TestNewConnection(t *testing.T) {
 	for range 2 {

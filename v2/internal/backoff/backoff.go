@@ -55,6 +55,7 @@ type Backoff struct {
 
 	n      int           // delays given out since the last Reset
 	prev   time.Duration // the last delay, for Decorrelated
+	before time.Duration // the one before it, for Again
 	proven bool          // there was a Reset
 }
 
@@ -78,11 +79,21 @@ func (b *Backoff) Next() time.Duration {
 		d = b.between(0, min(double(lo, b.n), hi))
 	}
 	d = min(d, hi)
-	b.prev = d
+	b.before, b.prev = b.prev, d
 	if b.n < math.MaxInt {
 		b.n++
 	}
 	return d
+}
+
+// Again draws the last delay anew, after a change of Mode, Min, Max or First while it was being waited out, and does
+// not count it twice.
+func (b *Backoff) Again() time.Duration {
+	if b.n > 0 {
+		b.n--
+		b.prev = b.before
+	}
+	return b.Next()
 }
 
 // Reset begins the sequence anew. The owner calls it once a connection has

@@ -56,6 +56,31 @@ func TestFirst(t *testing.T) {
 }
 
 // Full draws from [0, Min*2^n], both ends included, or to Max when that is less: the cap keeps the jitter.
+// Again is Next with other settings, in its place: it counts once, and Decorrelated grows from the delay before.
+func TestAgain(t *testing.T) {
+	most := func(n uint64) uint64 { return n - 1 }
+	for _, tt := range []struct {
+		mode Mode
+		want []time.Duration
+	}{
+		{None, []time.Duration{10, 20, 200, 400}},
+		{Full, []time.Duration{10, 20, 200, 400}},
+		{Decorrelated, []time.Duration{30, 90, 100, 300}}, // 3*30 is below the new Min
+	} {
+		b := Backoff{Mode: tt.mode, Min: 10, Max: 1000, Rand: most}
+		got := []time.Duration{b.Next(), b.Next()}
+		b.Min = 100
+		got = append(got, b.Again(), b.Next())
+		if !slices.Equal(got, tt.want) || b.Attempts() != 3 {
+			t.Errorf("%v: %v, %d attempts, want %v", tt.mode, got, b.Attempts(), tt.want)
+		}
+	}
+	b := Backoff{Mode: None, Min: 10, Max: 1000}
+	if d := b.Again(); d != 10 || b.Attempts() != 1 {
+		t.Errorf("before the first: %v, %d attempts", d, b.Attempts())
+	}
+}
+
 func TestFullArithmetic(t *testing.T) {
 	var asked []uint64
 	low := false

@@ -29,7 +29,7 @@ func checkWait(t *testing.T, b *Bucket, now time.Duration, n uint64, want time.D
 	}
 }
 
-// Upstream: rate_limiter_token_bucket_init_invalid, where such a bucket is an
+// Cases of aws-c-mqtt's tests: rate_limiter_token_bucket_init_invalid, where such a bucket is an
 // error. Here it is one that never gives.
 func TestNever(t *testing.T) {
 	for name, b := range map[string]Bucket{"zero value": {}, "no rate": New(0, 1), "no capacity": New(1000, 0)} {
@@ -43,7 +43,7 @@ func TestNever(t *testing.T) {
 	}
 }
 
-// Upstream: rate_limiter_token_bucket_regeneration_integral.
+// Cases of aws-c-mqtt's tests: rate_limiter_token_bucket_regeneration_integral.
 func TestIntegral(t *testing.T) {
 	b := New(5, 10)
 	check(t, b, 0, 0)
@@ -69,7 +69,7 @@ func TestIntegral(t *testing.T) {
 	checkWait(t, &b, now, 11, 2*sec) // until full: more is never there
 }
 
-// Upstream: rate_limiter_token_bucket_regeneration_fractional, whose bucket starts
+// Cases of aws-c-mqtt's tests: rate_limiter_token_bucket_regeneration_fractional, whose bucket starts
 // with two tokens.
 func TestFractional(t *testing.T) {
 	b := Bucket{rate: 3, capacity: 20, tokens: 2}
@@ -86,7 +86,7 @@ func TestFractional(t *testing.T) {
 	checkWait(t, &b, now, 11, 3*sec-now)
 }
 
-// Upstream: rate_limiter_token_bucket_fractional_iteration and
+// Cases of aws-c-mqtt's tests: rate_limiter_token_bucket_fractional_iteration and
 // large_fractional_iteration: asking often changes nothing.
 func TestIteration(t *testing.T) {
 	tests := []struct {
@@ -112,7 +112,7 @@ func TestIteration(t *testing.T) {
 	}
 }
 
-// Upstream: rate_limiter_token_bucket_real_iteration, on a clock that is exact:
+// Cases of aws-c-mqtt's tests: rate_limiter_token_bucket_real_iteration, on a clock that is exact:
 // waiting as told, n tokens take n/rate seconds, rounded up once.
 func TestPaced(t *testing.T) {
 	const rate = 111111
@@ -129,7 +129,7 @@ func TestPaced(t *testing.T) {
 	}
 }
 
-// Upstream: rate_limiter_token_bucket_reset.
+// Cases of aws-c-mqtt's tests: rate_limiter_token_bucket_reset.
 func TestReset(t *testing.T) {
 	b := New(3, 20)
 	now := 2*sec + 1
@@ -142,7 +142,7 @@ func TestReset(t *testing.T) {
 	check(t, b, 1+sec, 3)
 }
 
-// The two buckets of AWS IoT Core, v2-surface.md 1.8.
+// The two buckets of AWS IoT Core.
 func TestAWSLimits(t *testing.T) {
 	publishes, bytes := New(100, 100), New(512<<10, 512<<10)
 	checkWait(t, &publishes, 0, 1, 10*time.Millisecond)

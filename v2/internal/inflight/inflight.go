@@ -90,6 +90,28 @@ func (t *Table[T]) Reserve(v T) (id uint16, ok bool) {
 	}
 }
 
+// ReserveAt takes the identifier id, unless it is taken or 0, and stores v under it. Reserve goes on behind the highest one.
+func (t *Table[T]) ReserveAt(id uint16, v T) bool {
+	if id == 0 {
+		return false
+	}
+	if len(t.slots) == 0 {
+		t.slots = make([]slot[T], minSlots)
+	}
+	s := &t.slots[int(id)&(len(t.slots)-1)]
+	for s.used && s.id != id {
+		t.grow()
+		s = &t.slots[int(id)&(len(t.slots)-1)]
+	}
+	if s.used {
+		return false
+	}
+	*s = slot[T]{val: v, id: id, used: true}
+	t.last = max(t.last, id)
+	t.reserved++
+	return true
+}
+
 // grow doubles the slots. Identifiers that differed in the old low bits differ
 // in the new ones, so no slot is taken twice. It is never called at maxSlots,
 // where two identifiers cannot meet.
@@ -213,6 +235,15 @@ func (t *Table[T]) Len() int { return t.reserved }
 
 // Linked returns the number of entries in the send order.
 func (t *Table[T]) Linked() int { return t.linked }
+
+// ReleaseIf frees the identifiers whose values fn asks for, as Release does.
+func (t *Table[T]) ReleaseIf(fn func(T) bool) {
+	for i := range t.slots {
+		if s := &t.slots[i]; s.used && fn(s.val) {
+			t.Release(s.id)
+		}
+	}
+}
 
 // Reset frees every identifier. The counter goes on where it was, so that a
 // late acknowledgement of the former session does not meet a new packet of the

@@ -123,6 +123,26 @@ func TestAgainstModel(t *testing.T) {
 					m.val[id] = value
 				}
 			},
+			"ReserveAt": func(t *rapid.T) {
+				id := rapid.Uint16().Draw(t, "wanted")
+				_, used := m.val[id]
+				if ok := tab.ReserveAt(id, 7); ok != (id != 0 && !used) {
+					t.Fatalf("ReserveAt(%d) = %v, used %v", id, ok, used)
+				}
+				if id != 0 && !used {
+					m.val[id], m.last = 7, max(m.last, id)
+				}
+			},
+			"ReleaseIf": func(t *rapid.T) {
+				odd := func(v int) bool { return v%2 == 1 }
+				tab.ReleaseIf(odd)
+				for id, v := range m.val {
+					if odd(v) {
+						delete(m.val, id)
+						m.order = slices.DeleteFunc(m.order, func(o uint16) bool { return o == id })
+					}
+				}
+			},
 			"Release": func(*rapid.T) {
 				id := anyID()
 				tab.Release(id)
@@ -147,7 +167,7 @@ func TestAgainstModel(t *testing.T) {
 	})
 }
 
-// Upstream group "operation queue": bind_packet_id_empty_table,
+// Cases of aws-c-mqtt's tests, group "operation queue": bind_packet_id_empty_table,
 // multiple_with_existing, multiple_with_wrap_around.
 func TestReserveOrder(t *testing.T) {
 	for _, c := range []struct {
@@ -189,7 +209,7 @@ func TestReserveOrder(t *testing.T) {
 	}
 }
 
-// Upstream: bind_packet_id_full_table.
+// Cases of aws-c-mqtt's tests: bind_packet_id_full_table.
 func TestFullTable(t *testing.T) {
 	var tab Table[int]
 	for i := 1; i <= MaxIDs; i++ {
@@ -225,7 +245,7 @@ func TestFullTable(t *testing.T) {
 	}
 }
 
-// Upstream: bind_packet_id_not_valid, an operation that takes no identifier: here whoever needs none does not ask for
+// Cases of aws-c-mqtt's tests: bind_packet_id_not_valid, an operation that takes no identifier: here whoever needs none does not ask for
 // one, and 0 is never given out.
 func TestZeroIDIsNeverReserved(t *testing.T) {
 	var tab Table[int]

@@ -354,3 +354,26 @@ func FuzzOpen(f *testing.F) {
 		j.Close()
 	})
 }
+
+// The number of a damaged last record is not given to the next one: whoever still holds it would remove the wrong record.
+func TestNextIDAfterDamagedLastRecord(t *testing.T) {
+	dir := t.TempDir()
+	j, _ := mustOpen(t, dir, Options{})
+	mustAppend(t, j, "kept")
+	lost, err := j.Append([]byte("lost"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seg, off := j.last().path, j.last().size-1
+	kill(j)
+	flip(t, seg, off)
+	j, records := mustOpen(t, dir, Options{})
+	defer kill(j)
+	if len(records) != 1 || len(j.Losses()) != 1 {
+		t.Fatalf("records %q, losses %v", text(records), j.Losses())
+	}
+	next, err := j.Append([]byte("next"))
+	if err != nil || next <= lost {
+		t.Errorf("the next record got the number %d, %v; the damaged one had %d", next, err, lost)
+	}
+}

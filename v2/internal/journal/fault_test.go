@@ -121,7 +121,7 @@ func on(step string, err error) func(string, string, int) (int, error) {
 }
 
 // Every way in which Open can fail names the file and the cause, and lets go of
-// the lock. Among them: fault 33, a read-only file system.
+// the lock. Among them: a read-only file system.
 func TestOpenFaults(t *testing.T) {
 	tests := []struct {
 		step string

@@ -1,8 +1,11 @@
 package journal
 
 import (
+	"errors"
 	"io"
 	"os"
+
+	"github.com/portage-iot/awsiot/internal/filelock"
 )
 
 // file is what the journal needs of an open segment.
@@ -31,11 +34,18 @@ type fsys interface {
 // the records hold what the device sends.
 type osFS struct{}
 
-func (osFS) mkdirAll(dir string) error           { return os.MkdirAll(dir, 0o700) }
-func (osFS) remove(path string) error            { return os.Remove(path) }
-func (osFS) rename(from, to string) error        { return os.Rename(from, to) }
-func (osFS) lock(path string) (io.Closer, error) { return lockFile(path) }
-func (osFS) syncDir(dir string) error            { return syncDir(dir) }
+func (osFS) mkdirAll(dir string) error    { return os.MkdirAll(dir, 0o700) }
+func (osFS) remove(path string) error     { return os.Remove(path) }
+func (osFS) rename(from, to string) error { return os.Rename(from, to) }
+func (osFS) syncDir(dir string) error     { return filelock.SyncDir(dir) }
+
+func (osFS) lock(path string) (io.Closer, error) {
+	l, err := filelock.Lock(path)
+	if errors.Is(err, filelock.ErrLocked) {
+		return nil, ErrLocked
+	}
+	return l, err
+}
 
 func (osFS) readDir(dir string) ([]string, error) {
 	d, err := os.Open(dir)

@@ -113,7 +113,7 @@ func work(dir, from string) error {
 	}
 }
 
-// Fault 34: a process that works on a journal is killed at random points, again
+// A process that works on a journal is killed at random points, again
 // and again. Every record acknowledged is there, in order and as it was; none that
 // was removed.
 func TestKill(t *testing.T) {
@@ -197,7 +197,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// Fault 33: a second process. It is told who is in the way, and gets in once that
+// A second process. It is told who is in the way, and gets in once that
 // process is dead, however it died.
 func TestLockedByProcess(t *testing.T) {
 	dir := t.TempDir()

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/portage-iot/awsiot/internal/few"
 )
 
 // Route is one registered filter with its value. It belongs to the router that
@@ -34,9 +36,9 @@ func (rt *Route[T]) Value() T { return *rt.value.Load() }
 // be called concurrently; none calls back.
 type Router[T any] struct {
 	mu    sync.RWMutex
-	exact map[string][]*Route[T] // by filter without $share prefix; each list in order of Add
-	root  node[T]                // wildcard filters
-	wild  int                    // routes in the trie
+	exact few.Map[[]*Route[T]] // by filter without $share prefix; each list in order of Add
+	root  *node[T]             // wildcard filters; nil before the first one
+	wild  int                  // routes in the trie
 	n     int
 	seq   uint64
 }
@@ -68,11 +70,11 @@ func (r *Router[T]) Add(filter string, v T) *Route[T] {
 	rt.seq = r.seq
 	r.n++
 	if !strings.ContainsAny(f, "+#") {
-		if r.exact == nil {
-			r.exact = map[string][]*Route[T]{}
-		}
-		r.exact[f] = append(r.exact[f], rt)
+		r.exact.Put(f, append(r.exact.Get(f), rt))
 		return rt
+	}
+	if r.root == nil {
+		r.root = &node[T]{}
 	}
 	rt.node = r.root.add(f, rt)
 	r.wild++
@@ -105,10 +107,10 @@ func (r *Router[T]) Remove(rt *Route[T]) bool {
 		return true
 	}
 	f := strip(rt.filter)
-	if list := without(r.exact[f], rt); len(list) > 0 {
-		r.exact[f] = list
+	if list := without(r.exact.Get(f), rt); len(list) > 0 {
+		r.exact.Put(f, list)
 	} else {
-		delete(r.exact, f)
+		r.exact.Delete(f)
 	}
 	return true
 }
@@ -120,7 +122,7 @@ func (r *Router[T]) Remove(rt *Route[T]) bool {
 func (r *Router[T]) Match(topic string, dst []*Route[T]) []*Route[T] {
 	from := len(dst)
 	r.mu.RLock()
-	dst = append(dst, r.exact[topic]...)
+	dst = append(dst, r.exact.Get(topic)...)
 	if r.wild > 0 {
 		dst = r.root.match(topic, dst, len(topic) > 0 && topic[0] == '$')
 	}

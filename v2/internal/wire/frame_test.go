@@ -56,7 +56,7 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// TestNextStream cuts a stream of all packets at every place: the packets must come out whole and in order. Upstream
+// TestNextStream cuts a stream of all packets at every place: the packets must come out whole and in order. aws-c-mqtt
 // feeds its decoder fragments of every size.
 func TestNextStream(t *testing.T) {
 	var stream []byte
@@ -94,7 +94,7 @@ func TestNextStream(t *testing.T) {
 	}
 }
 
-// Upstream group "codec": vli_size, vli_success_round_trip, vli_decode_failures (the rest of them in TestNext, and
+// Cases of aws-c-mqtt's tests, group "codec": vli_size, vli_success_round_trip, vli_decode_failures (the rest of them in TestNext, and
 // vli_encode_failures in TestEncodeRefused).
 func TestVarint(t *testing.T) {
 	for _, v := range []int{0, 1, 127, 128, 16383, 16384, 2097151, 2097152, MaxRemaining} { // table 1-1 of the specification

@@ -89,7 +89,7 @@ func TestGoldenPuback(t *testing.T) {
 	}
 }
 
-// Upstream group "codec": encode_connect_{no_will,no_username,no_password,will_property_order}, and the first byte of
+// Cases of aws-c-mqtt's tests, group "codec": encode_connect_{no_will,no_username,no_password,will_property_order}, and the first byte of
 // what only a client sends: first_byte_reserved_header_check_{subscribe,unsubscribe} (0x82, 0xA2).
 func TestGoldenEncode(t *testing.T) {
 	connect := func(c Connect) func([]byte) ([]byte, error) {

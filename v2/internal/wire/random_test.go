@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// Fault 16: a million malformed packets, each one or two changes away from a good one. Nothing panics; every error is
+// A million malformed packets, each one or two changes away from a good one. Nothing panics; every error is
 // an *Error with a code that DISCONNECT can have; what is decoded allocates in proportion to its bytes. The same
 // million each time (under -race it would take too long; the fuzz targets run there).
-func TestFault16Random(t *testing.T) {
+func TestFaultRandom(t *testing.T) {
 	const inputs = 1_000_000
 	r := rand.New(rand.NewPCG(16, 5))
 	list := samples(t)

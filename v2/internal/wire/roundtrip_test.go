@@ -9,7 +9,7 @@ import (
 )
 
 // TestAgainstPaho decodes with paho what is encoded here, for the packets that paho encodes and for the parts of them
-// that it does not. Upstream groups "codec" (round trips of connect, subscribe, unsubscribe, publish, puback, disconnect)
+// that it does not. Cases of aws-c-mqtt's tests, group "codec" (round trips of connect, subscribe, unsubscribe, publish, puback, disconnect)
 // and "storage" ({publish,subscribe,unsubscribe}_operation_new_set_{no_optional,all}: every field arrives, or is not there).
 func TestAgainstPaho(t *testing.T) {
 	user := []UserProperty{{"b", "1"}, {"a", "2"}, {"b", "3"}}
@@ -105,7 +105,7 @@ func TestAgainstPaho(t *testing.T) {
 	t.Run("pingreq", func(t *testing.T) { pahoRead[*packets.Pingreq](t, Pingreq) })
 }
 
-// Upstream groups "codec" (round trip of connack) and "storage" (connack_storage_new_set_all).
+// Cases of aws-c-mqtt's tests, group "codec" (round trip of connack) and "storage" (connack_storage_new_set_all).
 func TestDecodeFullConnack(t *testing.T) {
 	user := []packets.User{{Key: "k", Value: "v"}, {Key: "k", Value: "w"}}
 	got, err := Decode(split(t, pahoWrite(t, fullConnack(user))))
@@ -122,7 +122,7 @@ func TestDecodeFullConnack(t *testing.T) {
 }
 
 // TestOwnMemory overwrites the frame after decoding: what Decode, ParseAck and the properties of a PUBLISH return must
-// not change. Upstream group "storage": {connack,suback,unsuback,puback,publish,disconnect}_storage_new_set_*, where a
+// not change. Cases of aws-c-mqtt's tests, group "storage": {connack,suback,unsuback,puback,publish,disconnect}_storage_new_set_*, where a
 // packet outlives the buffer that it was read from. (new_failure_packet_id has no equivalent: a PublishPacket has no
 // identifier that a program could set.)
 func TestOwnMemory(t *testing.T) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestRefused: what a server must not send, and the code for the DISCONNECT that answers it. Upstream group "codec":
+// TestRefused: what a server must not send, and the code for the DISCONNECT that answers it. Cases of aws-c-mqtt's tests, group "codec":
 // first_byte_reserved_header_check_disconnect, and the same for every other packet that has reserved bits.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct {
@@ -157,7 +157,7 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// TestEncodeRefused: what a client must not send, and what could not be encoded without cutting it. Upstream group
+// TestEncodeRefused: what a client must not send, and what could not be encoded without cutting it. Cases of aws-c-mqtt's tests, group
 // "codec": vli_encode_failures.
 func TestEncodeRefused(t *testing.T) {
 	long, bad := strings.Repeat("x", MaxString+1), "a\xff"

@@ -13,9 +13,41 @@ import (
 	"time"
 )
 
-// Build makes an executable of what: a directory with a Go program, a package as the go command names it, or an
-// executable, which is returned as it is. Programs are built in their own module, into dir, under the file name given.
-func Build(ctx context.Context, what, dir, file string) (path string, err error) {
+// Program is an executable with the arguments that come before all others.
+type Program struct {
+	Path string
+	Args []string
+	// Command: it was named with its arguments, and takes none of Options.Args.
+	Command bool
+}
+
+// Build makes a program of what: a directory with a Go program, a package as the go command names it, an executable, which
+// is taken as it is, or words: a command with its arguments, in any language. Go programs are built in their own module,
+// into dir, under the file name given.
+func Build(ctx context.Context, what []string, dir, file string) (Program, error) {
+	if len(what) != 1 {
+		return command(what)
+	}
+	path, err := build(ctx, what[0], dir, file)
+	return Program{Path: path}, err
+}
+
+// command looks a command up as a shell does.
+func command(words []string) (Program, error) {
+	if len(words) == 0 {
+		return Program{}, errors.New("no program")
+	}
+	path, err := exec.LookPath(words[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return Program{}, fmt.Errorf("%s: no such command: %w", words[0], err)
+	}
+	return Program{Path: path, Args: words[1:], Command: true}, nil
+}
+
+func build(ctx context.Context, what, dir, file string) (path string, err error) {
 	if runtime.GOOS == "windows" {
 		file += ".exe"
 	}

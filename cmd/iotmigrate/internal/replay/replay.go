@@ -9,22 +9,30 @@ import (
 	"fmt"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/portage-iot/awsiot/iotlocal"
 	"github.com/portage-iot/awsiot/iotlocal/record"
 	"github.com/portage-iot/awsiot/iotlocal/wire"
 )
 
-// Options of Record.
+// Options of Record. Args, Env, Script and what a Program says may have Placeholders.
 type Options struct {
-	// Args are the arguments of the program; see Placeholders for what is replaced in them.
-	Args []string
-	// Thing is the name of the thing whose certificate the program gets.
-	Thing string
+	// Args are the arguments of a program that is not a Command, More those of every program.
+	Args, More []string
+	// Env is added to the environment of the process, as NAME=VALUE.
+	Env []string
+	// Thing is the name of the thing whose certificate the program gets; Things are more.
+	Thing  string
+	Things []string
+	// Names are host names for the server's certificate; a proxy leads them to the server.
+	Names []string
+	// Jobs and Shadows are there when the program starts.
+	Jobs    []Job
+	Shadows []Shadow
+	// Script is what the server does by itself while the program runs.
+	Script Script
 	// Timeout bounds the program. 0: a minute.
 	Timeout time.Duration
 	// Started, if set, is told the address of the server before the program starts.
@@ -36,55 +44,75 @@ type Run struct {
 	Packets        []record.Packet
 	Stdout, Stderr string // the last MiB of each
 	Took           time.Duration
+	// Unplayed are the lines of the script that never came due.
+	Unplayed []string
 }
-
-// Placeholders are replaced in arguments by the address of the server and the files of the thing.
-var Placeholders = []string{"{host}", "{port}", "{ca}", "{cert}", "{key}", "{thing}", "{tcp-port}"}
-
-// DefaultArgs are the arguments of the examples of this repository.
-const DefaultArgs = "-endpoint {host} -port {port} -ca {ca} -cert {cert} -key {key}"
 
 // ErrHangs is wrapped by the error of Record about a program that did not end in time.
 var ErrHangs = errors.New("did not end")
 
-// settle bounds the wait for the server to see the end of the connections of a program that is gone.
-const settle = 5 * time.Second
+// settle bounds the wait for the server to see the end of the connections of a program that is gone. It is long for the sake
+// of busy machines: only a process that was left behind keeps one open.
+const settle = 30 * time.Second
 
-// Record runs the program at path to its end. It is an error, by the name given and with the lines it printed first and last,
+// Record runs a program to its end. It is an error, by the name given and with the lines it printed first and last,
 // when the program does not start, does not end in time (it is killed, with the processes it started), ends with a
-// status other than 0, or never sends a CONNECT.
-func Record(ctx context.Context, name, path string, o Options) (run *Run, err error) {
+// status other than 0, or never sends a CONNECT, and when the script asks for what the server refuses.
+func Record(ctx context.Context, name string, p Program, o Options) (run *Run, err error) {
 	if o.Timeout <= 0 {
 		o.Timeout = time.Minute
 	}
-	server, err := iotlocal.Start(iotlocal.Options{})
+	words := p.Args
+	if !p.Command {
+		words = append(slices.Clone(words), o.Args...)
+	}
+	words = append(slices.Clone(words), o.More...)
+	h, err := newHost(o, slices.Concat(words, o.Env))
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, server.Close()) }()
-	thing, err := server.NewThing(o.Thing)
-	if err != nil {
-		return nil, err
-	}
+	defer func() { err = errors.Join(err, h.close()) }()
+	server := h.server
 	if o.Started != nil {
 		o.Started(fmt.Sprintf("%s:%d", server.Host(), server.TLSPort()))
 	}
-	replace := strings.NewReplacer("{host}", server.Host(), "{port}", strconv.Itoa(server.TLSPort()), "{ca}", server.CAFile(),
-		"{cert}", thing.CertFile, "{key}", thing.KeyFile, "{thing}", o.Thing, "{tcp-port}", strconv.Itoa(server.TCPPort()))
-	args := make([]string, len(o.Args))
-	for i, a := range o.Args {
-		args[i] = replace.Replace(a)
+	args, err := h.fill(words)
+	if err != nil {
+		return nil, err
+	}
+	env, err := h.fill(o.Env)
+	if err != nil {
+		return nil, err
 	}
 	run = &Run{}
-	start := time.Now()
-	err = run.program(ctx, name, path, args, o.Timeout)
-	run.Took = time.Since(start)
-	if err != nil {
+	before, then := o.Script.head()
+	if _, err := before.run(ctx, server); err != nil {
 		return run, err
+	}
+	playing, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var script sync.WaitGroup
+	var played int
+	var failed error
+	script.Go(func() {
+		if played, failed = then.run(playing, server); failed != nil {
+			stop(failed)
+		}
+	})
+	start := time.Now()
+	err = run.program(playing, name, p.Path, args, env, o.Timeout)
+	run.Took = time.Since(start)
+	stop(nil)
+	script.Wait()
+	if failed != nil || err != nil {
+		return run, cmp.Or(failed, err)
+	}
+	for _, e := range then[played:] {
+		run.Unplayed = append(run.Unplayed, fmt.Sprintf("line %d, %s", e.line, e.text))
 	}
 	wait, cancel := context.WithTimeout(ctx, settle)
 	defer cancel()
-	if err := server.Recorder().Wait(wait, allClosed); err != nil {
+	if err := server.Recorder().WaitClosed(wait); err != nil {
 		return run, fmt.Errorf("%s: its connections stayed open after it ended: %w", name, err)
 	}
 	if n := server.Recorder().Dropped(); n > 0 {
@@ -98,13 +126,19 @@ func Record(ctx context.Context, name, path string, o Options) (run *Run, err er
 	return run, nil
 }
 
+// pipes bounds the wait for the end of what a program printed that is gone: a process that it left behind may hold the pipes.
+const pipes = 10 * time.Second
+
 // program runs the process and collects its output.
-func (r *Run) program(ctx context.Context, name, path string, args []string, timeout time.Duration) error {
+func (r *Run) program(ctx context.Context, name, path string, args, env []string, timeout time.Duration) error {
 	limited, cancel := context.WithTimeoutCause(ctx, timeout, ErrHangs)
 	defer cancel()
 	cmd := exec.CommandContext(limited, path, args...)
 	ownGroup(cmd)
-	cmd.WaitDelay = time.Second // a process that it left behind may hold the pipes
+	if len(env) > 0 {
+		cmd.Env = append(cmd.Environ(), env...)
+	}
+	cmd.WaitDelay = pipes
 	stdout, stderr := &buffer{}, &buffer{}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
@@ -118,20 +152,6 @@ func (r *Run) program(ctx context.Context, name, path string, args []string, tim
 		return fmt.Errorf("%s: %w%s", name, err, r.excerpt())
 	}
 	return nil
-}
-
-// allClosed reports whether every connection has ended.
-func allClosed(ps []record.Packet) bool {
-	open := map[int]bool{}
-	for _, p := range ps {
-		switch p.Type {
-		case wire.TransportOpen:
-			open[p.Conn] = true
-		case wire.ClientClosed, wire.ServerClosed, wire.HandshakeFailed:
-			delete(open, p.Conn)
-		}
-	}
-	return len(open) == 0
 }
 
 func connected(ps []record.Packet) bool {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/portage-iot/awsiot/internal/topic"
 	"github.com/portage-iot/awsiot/iotlocal/record"
 	"github.com/portage-iot/awsiot/iotlocal/wire"
 )
@@ -14,6 +15,8 @@ import (
 type Options struct {
 	Strict bool     // the order of a client's packets counts across topics and filters too
 	Ignore []string // names of members of JSON payloads whose values are not compared, at any depth
+	// Expected are differences that are meant. Those that one of them describes do not count.
+	Expected []Expected
 }
 
 // Side is a packet of one of the records.
@@ -42,15 +45,64 @@ type Row struct {
 	Equal int  `json:"equal"`
 }
 
+// Expected describes differences that a rewrite makes on purpose.
+type Expected struct {
+	Rule  string   // the rule that makes them
+	Kind  Kind     // of the packet
+	Topic string   // a filter for its topic or first filter; "": any
+	What  []string // the properties that may differ; a payload is "payload"
+	Text  string   // what it means, in one sentence without a full stop
+}
+
+// covers reports whether d is nothing but what e describes.
+func (e Expected) covers(d Difference) bool {
+	if e.Kind != d.Kind || e.Topic != "" && e.Topic != d.Topic && !topic.Match(e.Topic, d.Topic) {
+		return false
+	}
+	return !slices.ContainsFunc(d.What, func(what string) bool {
+		what, _, _ = strings.Cut(what, " from byte ")
+		return !slices.Contains(e.What, what)
+	})
+}
+
+// Meant is a difference that an Expected describes.
+type Meant struct {
+	Difference
+	Rule string `json:"rule"`
+	Text string `json:"text"`
+}
+
 // Result is the outcome of Compare.
 type Result struct {
 	Rows        []Row        `json:"rows"`
-	Differences []Difference `json:"differences"` // in order of the records
+	Differences []Difference `json:"differences"` // in order of the records, without those that are meant
+	Expected    []Meant      `json:"expected,omitempty"`
 	Notes       []string     `json:"notes,omitempty"`
+	// Unplayed are events of a script that did not happen in both records, so that what was to follow is compared nowhere.
+	Unplayed []Unplayed `json:"unplayed,omitempty"`
 }
 
-// Equal reports whether there is no difference.
-func (r *Result) Equal() bool { return len(r.Differences) == 0 }
+// Unplayed is an event of a script that never came due.
+type Unplayed struct {
+	Event string `json:"event"` // its line, with the number
+	Old   bool   `json:"old"`   // with the old program
+	New   bool   `json:"new"`   // with the new program
+}
+
+// String says which program it is about.
+func (u Unplayed) String() string {
+	who := "with either program"
+	switch {
+	case !u.New:
+		who = "with the old program, and did with the new one"
+	case !u.Old:
+		who = "with the new program, and did with the old one"
+	}
+	return fmt.Sprintf("script %s: never came due %s", u.Event, who)
+}
+
+// Equal reports whether there is no difference, and everything that was to happen has happened.
+func (r *Result) Equal() bool { return len(r.Differences)+len(r.Unplayed) == 0 }
 
 // Total is the sum of the rows.
 func (r *Result) Total() Row {
@@ -63,7 +115,7 @@ func (r *Result) Total() Row {
 
 // Compare compares two records, see the package comment.
 func Compare(old, new []record.Packet, o Options) *Result {
-	mixed := below5(old) || below5(new)
+	mixed := mixedLevels(old, new)
 	c := &comparison{res: &Result{Differences: []Difference{}}, a: read(old, mixed, o), b: read(new, mixed, o)}
 	for k := range kinds {
 		c.res.Rows = append(c.res.Rows, Row{Kind: k})
@@ -72,13 +124,15 @@ func Compare(old, new []record.Packet, o Options) *Result {
 		c.client(pair[0], pair[1])
 	}
 	slices.SortStableFunc(c.res.Differences, func(x, y Difference) int { return cmp.Compare(x.order, y.order) })
+	c.res.Differences = slices.DeleteFunc(c.res.Differences, func(d Difference) bool {
+		i := slices.IndexFunc(o.Expected, func(e Expected) bool { return e.covers(d) })
+		if i >= 0 {
+			c.res.Expected = append(c.res.Expected, Meant{d, o.Expected[i].Rule, o.Expected[i].Text})
+		}
+		return i >= 0
+	})
 	c.res.Rows = slices.DeleteFunc(c.res.Rows, func(r Row) bool { return r.Old == 0 && r.New == 0 })
 	return c.res
-}
-
-// below5 reports whether a client spoke an MQTT below 5.
-func below5(ps []record.Packet) bool {
-	return slices.ContainsFunc(ps, func(p record.Packet) bool { return p.Connect != nil && p.Connect.Level < byte(wire.MQTT5) })
 }
 
 type comparison struct {

@@ -15,22 +15,8 @@
 // acknowledge, wherever they stand: their place between other packets is the network's. When the lanes are equal but
 // the operations of a client stood in another order, that is a note; with Strict it is a difference.
 //
-// # What is not compared, by name
+// # What is not compared
 //
-//   - packet-id: paired with its acknowledgement instead.
-//   - user-suffix: the "?SDK=..." part of the user name, which names the SDK.
-//   - protocol-level: MQTT 3.1.1 and 5 say "clean session" and "clean start, session expiry"; both become "new or
-//     resumed" and "kept or not". The seconds of the expiry, codes of UNSUBACK and refusals by number are compared
-//     between two MQTT 5 programs only.
-//   - client-limits: receive maximum, maximum packet size and topic alias maximum, which v1 cannot say; topic aliases.
-//   - ping: PINGREQ and PINGRESP depend on time alone.
-//   - aws-json: payloads on topics that begin with $aws/ are compared as JSON values, since AWS's services read and
-//     write them as such: the order of members and white space mean nothing there. All other payloads are bytes.
-//   - aws-token: in those, a clientToken becomes <token>, or <token again> when the client used the value before, or
-//     <foreign token> in an answer to nobody's question.
-//   - aws-time: in those, the numbers of timestamp, queuedAt, startedAt, lastUpdatedAt become <time>.
-//   - ignored: members of JSON payloads that the user named.
-//   - server-ack: a server acknowledgement that is missing in one record because the client left without waiting.
-//   - leaving: deliveries that reached a client after its last packet but DISCONNECT, and the client's acknowledgement
-//     of the last delivery of a connection; a note says so.
+// Normalisations, a closed list: whatever else differs is a difference. Differences that a rule of the rewrite makes on
+// purpose are Expected; they are reported, and do not count.
 package wirediff

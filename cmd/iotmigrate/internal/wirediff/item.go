@@ -3,6 +3,8 @@ package wirediff
 import (
 	"cmp"
 	"fmt"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,6 +45,16 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", int(k))
 }
 
+// KindOf is the kind with a name, as String returns it.
+func KindOf(name string) (Kind, bool) {
+	for k := range kinds {
+		if k.String() == name {
+			return k, true
+		}
+	}
+	return 0, false
+}
+
 // MarshalText makes JSON carry the words instead of the number.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
@@ -65,7 +77,7 @@ func (l Line) String() string {
 func Lines(ps []record.Packet) []Line {
 	var out []Line
 	for _, p := range ps {
-		if p.Dir == wire.Event || p.Type == wire.PINGREQ || p.Type == wire.PINGRESP {
+		if p.Dir == wire.Event || ping(p) {
 			continue
 		}
 		out = append(out, Line{len(out) + 1, p})
@@ -87,6 +99,7 @@ type item struct {
 	ack string
 	// leaving: delivered after the client's last packet but DISCONNECT. last: no delivery on the connection followed.
 	leaving, last bool
+	from          []int // of a SUBSCRIBE: where its filters have stood in the packet
 }
 
 // differs names what is not equal in a and b.
@@ -101,21 +114,32 @@ func (a *item) differs(b *item) []string {
 		}
 		name := f.name
 		if name == "payload" {
-			name = fmt.Sprintf("payload from byte %d", firstByte(f.value, b.fields[i].value))
+			name = payloadsDiffer(f.value, b.fields[i].value)
 		}
 		out = append(out, name)
 	}
 	if a.kind != b.kind {
 		out = append(out, "kind of packet")
 	}
-	switch {
-	case a.ack == b.ack:
-	case a.kind == Received && (a.ack == "" && a.last || b.ack == "" && b.last): // rule leaving
-	case a.kind != Received && (a.ack == "" || b.ack == ""): // rule server-ack
-	default:
+	if a.ack != b.ack && !ackMayLack(a, b) {
 		out = append(out, "acknowledgement")
 	}
 	return out
+}
+
+// token is the member of requests to AWS IoT's services that their answers repeat, and that may be left out.
+const token = "clientToken"
+
+// payloadsDiffer names the difference of two payloads.
+func payloadsDiffer(a, b string) string {
+	old, ok := decode([]byte(a))
+	object, isObject := old.(map[string]any)
+	if new, ok2 := decode([]byte(b)); ok && ok2 && isObject && object[token] != nil {
+		if delete(object, token); reflect.DeepEqual(old, new) {
+			return token + " missing in the new program"
+		}
+	}
+	return fmt.Sprintf("payload from byte %d", firstByte(a, b))
 }
 
 // firstByte is the offset of the first byte in which a and b differ.
@@ -135,6 +159,7 @@ type connection struct {
 	transport *record.Transport
 	lastSent  int // position of the client's last packet but DISCONNECT
 	lastDeliv int // position of the last delivery
+	lastAny   int // position of the last packet
 	ended     bool
 }
 
@@ -156,12 +181,12 @@ func read(ps []record.Packet, mixed bool, o Options) *reader {
 	n := 0
 	for i, p := range ps {
 		l := Line{Packet: p}
-		if p.Dir != wire.Event && p.Type != wire.PINGREQ && p.Type != wire.PINGRESP {
+		if p.Dir != wire.Event && !ping(p) {
 			n++
 			l.N = n
 		}
 		c := r.conns[p.Conn]
-		key := fmt.Sprint(p.Conn, p.Ref)
+		key := answerKey(p)
 		switch {
 		case p.Type == wire.CONNECT:
 			open[fmt.Sprint(p.Conn)] = r.add(c, i, l, Connect, "", r.connect(p, c))
@@ -170,7 +195,9 @@ func read(ps []record.Packet, mixed bool, o Options) *reader {
 				it.ack = r.connack(p)
 			}
 		case p.Type == wire.SUBSCRIBE:
-			open[key] = r.add(c, i, l, Subscribe, firstFilter(p), subscribe(p))
+			sorted, from := r.byFilter(p)
+			it := r.add(c, i, l, Subscribe, firstFilter(sorted), subscribe(sorted))
+			it.from, open[key] = from, it
 		case p.Type == wire.UNSUBSCRIBE:
 			open[key] = r.add(c, i, l, Unsubscribe, firstFilter(p), subscribe(p))
 		case p.Type == wire.PUBLISH:
@@ -185,22 +212,21 @@ func read(ps []record.Packet, mixed bool, o Options) *reader {
 			}
 		case p.Type == wire.PUBACK, p.Type == wire.SUBACK, p.Type == wire.UNSUBACK:
 			if it := open[key]; it != nil {
-				it.ack = r.answer(p)
+				it.ack = r.answer(codesBy(p, it.from))
 				delete(open, key)
 			}
 		case p.Type == wire.DISCONNECT:
-			who := "client"
-			if p.Dir == wire.ServerToClient {
-				who = "server"
-			}
-			c.end(r, i, l, fmt.Sprintf("DISCONNECT of the %s: %v", who, p.Code))
+			c.end(r, i, l, r.disconnect(p))
 		case p.Type == wire.ClientClosed:
-			c.end(r, i, l, "the client closed the connection without DISCONNECT")
+			c.end(r, c.endsAt(), l, "the client closed the connection without DISCONNECT")
 		case p.Type == wire.ServerClosed:
-			c.end(r, i, l, "the server closed the connection without DISCONNECT")
+			c.end(r, c.endsAt(), l, r.closed())
 		case p.Type == wire.HandshakeFailed:
 			c.end(r, i, l, "the TLS handshake failed")
 		}
+	}
+	for _, items := range r.items {
+		slices.SortStableFunc(items, func(a, b *item) int { return cmp.Compare(a.order, b.order) })
 	}
 	return r
 }
@@ -209,20 +235,24 @@ func read(ps []record.Packet, mixed bool, o Options) *reader {
 func (r *reader) survey(ps []record.Packet) {
 	number := map[string]int{}
 	assigned := 0
+	made := map[string]string{}
 	for i, p := range ps {
 		c := r.conns[p.Conn]
 		if c == nil {
-			c = &connection{lastSent: -1, lastDeliv: -1}
+			c = &connection{lastSent: -1, lastDeliv: -1, lastAny: i}
 			r.conns[p.Conn] = c
 		}
 		switch {
 		case p.Type == wire.TransportOpen:
 			c.transport = p.Transport
 		case p.Type == wire.CONNECT:
-			c.client = p.ClientID
+			c.client = clientName(p.ClientID, made)
 		case p.Type == wire.CONNACK && p.Connack != nil && p.Connack.AssignedClientID != "":
 			assigned++
 			c.client = fmt.Sprintf("(assigned id %d)", assigned)
+		}
+		if p.Dir != wire.Event {
+			c.lastAny = i
 		}
 		if p.Dir == wire.ClientToServer && p.Type != wire.DISCONNECT {
 			c.lastSent = i
@@ -272,40 +302,6 @@ func (c *connection) end(r *reader, order int, l Line, how string) {
 	r.add(c, order, l, End, "", []field{{"end of the connection", how}})
 }
 
-func (r *reader) connect(p record.Packet, c *connection) []field {
-	k := p.Connect
-	if k == nil { // a CONNECT the server could not read
-		return []field{{"invalid", p.Reason}}
-	}
-	start, kept := "resumed", "not kept"
-	if k.CleanStart {
-		start = "new"
-	}
-	if k.SessionExpiry != nil && *k.SessionExpiry > 0 || k.Level < byte(wire.MQTT5) && !k.CleanStart {
-		kept = "kept"
-		if !r.mixed && k.SessionExpiry != nil {
-			kept = fmt.Sprintf("kept for %d s", *k.SessionExpiry)
-		}
-	}
-	id := p.ClientID
-	if strings.HasPrefix(c.client, "(assigned") {
-		id = ""
-	}
-	fs := []field{
-		{"client id", id},
-		{"session at the start", start},
-		{"session at the end", kept},
-		{"keep alive", fmt.Sprint(k.KeepAlive)},
-		{"user name", record.NormalUsername(k.Username)},
-		{"password", fmt.Sprint(k.HasPassword)},
-		{"will", will(k.Will)},
-	}
-	if t := c.transport; t != nil {
-		fs = append(fs, field{"transport", fmt.Sprintf("TLS %v, SNI %q, ALPN %q", t.TLS, t.SNI, t.ALPN)}, field{"client certificate", t.ClientCert})
-	}
-	return fs
-}
-
 func will(w *record.Will) string {
 	if w == nil {
 		return "none"
@@ -338,27 +334,6 @@ func properties(p *record.Properties) string {
 		fmt.Fprintf(&b, " %q=%q", u.Name, u.Value)
 	}
 	return b.String()
-}
-
-func (r *reader) connack(p record.Packet) string {
-	switch {
-	case p.Code == 0 && p.Connack != nil:
-		return fmt.Sprintf("accepted, session present %v", p.Connack.SessionPresent)
-	case r.mixed:
-		return "refused"
-	}
-	return fmt.Sprintf("refused: %v", p.Code)
-}
-
-func (r *reader) answer(p record.Packet) string {
-	if p.Type == wire.UNSUBACK && r.mixed {
-		return "acknowledged" // MQTT 3.1.1 has no codes here
-	}
-	codes := p.Granted
-	if len(codes) == 0 {
-		codes = []wire.Code{p.Code}
-	}
-	return cmp.Or(strings.Trim(fmt.Sprint(codes), "[]"), "acknowledged")
 }
 
 func firstFilter(p record.Packet) string {

@@ -10,7 +10,7 @@ import (
 // maxListed bounds the differences that WriteText lists after the first.
 const maxListed = 9
 
-// WriteText writes the table, the notes, and the differences: the first with both packets, more by name.
+// WriteText writes the table, the notes, the events that did not happen, and the differences: the first with both packets, more by name.
 func (r *Result) WriteText(w io.Writer) error {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
@@ -25,6 +25,9 @@ func (r *Result) WriteText(w io.Writer) error {
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintf(&b, "note: %s\n", n)
+	}
+	for _, u := range r.Unplayed {
+		fmt.Fprintf(&b, "%s\n", u)
 	}
 	for i, d := range r.Differences {
 		if i == 0 {
@@ -42,6 +45,16 @@ func (r *Result) WriteText(w io.Writer) error {
 			break
 		}
 		fmt.Fprintf(&b, "also: %s\n", d)
+	}
+	for i, m := range r.Expected {
+		if i == 0 {
+			b.WriteString("\n")
+		}
+		if i == maxListed {
+			fmt.Fprintf(&b, "and %d more that are expected\n", len(r.Expected)-i)
+			break
+		}
+		fmt.Fprintf(&b, "expected by rule %s: %s: %s\n", m.Rule, m.Difference, m.Text)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

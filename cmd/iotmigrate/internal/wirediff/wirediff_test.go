@@ -285,6 +285,8 @@ func TestPayloads(t *testing.T) {
 		{name: "a time as text is data", topic: update, old: []string{`{"timestamp":"1"}`}, new: []string{`{"timestamp":"2"}`}},
 		{name: "ignored", topic: "t", old: []string{`{"v":1,"up":[{"s":5}]}`}, new: []string{`{"v":1,"up":[{"s":6}]}`}, ignore: []string{"s"}, equal: true},
 		{name: "ignored, the rest differs", topic: "t", old: []string{`{"v":1,"s":5}`}, new: []string{`{"v":2,"s":6}`}, ignore: []string{"s"}},
+		{name: "ignored, a time of the program's own differs", topic: "t", old: []string{`{"s":5,"timestamp":1}`}, new: []string{`{"s":6,"timestamp":2}`}, ignore: []string{"s"}},
+		{name: "ignored, a token of the program's own differs", topic: "t", old: []string{`{"s":5,"clientToken":"p"}`}, new: []string{`{"s":6,"clientToken":"q"}`}, ignore: []string{"s"}},
 		{name: "nothing to ignore: bytes", topic: "t", old: []string{`{"v":1}`}, new: []string{`{"v": 1}`}, ignore: []string{"s"}},
 	}
 	for _, tt := range tests {
@@ -299,6 +301,70 @@ func TestPayloads(t *testing.T) {
 				return l
 			}
 			if res := Compare(said(tt.old), said(tt.new), Options{Ignore: tt.ignore}); res.Equal() != tt.equal {
+				t.Errorf("equal %v, want %v: %v", res.Equal(), tt.equal, res.Differences)
+			}
+		})
+	}
+}
+
+// TestGranted: the QoS that a SUBACK grants counts also where one side speaks MQTT 3.1.1, which has it too; the codes of
+// an UNSUBACK count only between two of MQTT 5.
+func TestGranted(t *testing.T) {
+	four := five
+	four.Level = 4
+	said := func(connect record.Connect, granted, unsuback wire.Code) []record.Packet {
+		var l log
+		l.open(1, "dev", connect)
+		l.subscribe("c1", "a/#", 1)
+		l.got(wire.SUBACK, 0).Granted = []wire.Code{granted}
+		l.unsubscribe("c2", "a/#")
+		l.got(wire.UNSUBACK, 0).Granted = []wire.Code{unsuback}
+		l.close(1, "dev")
+		return l
+	}
+	tests := []struct {
+		name     string
+		old, new []record.Packet
+		equal    bool
+	}{
+		{"3.1.1, the same", said(four, 1, 0), said(five, 1, 0), true},
+		{"3.1.1, less granted", said(four, 1, 0), said(five, 0, 0), false},
+		{"3.1.1, refused", said(four, 1, 0), said(five, 0x80, 0), false},
+		{"3.1.1, no subscription existed", said(four, 1, 0), said(five, 1, 0x11), true},
+		{"MQTT 5, no subscription existed", said(five, 1, 0), said(five, 1, 0x11), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if res := Compare(tt.old, tt.new, Options{}); res.Equal() != tt.equal {
+				t.Errorf("equal %v, want %v: %v", res.Equal(), tt.equal, res.Differences)
+			}
+		})
+	}
+}
+
+// TestMadeUpIDs: client ids that v1 made up are others in every run; that there is one counts, and which is whose.
+func TestMadeUpIDs(t *testing.T) {
+	said := func(ids ...string) []record.Packet {
+		var l log
+		for i, id := range ids {
+			l.open(i+1, id, five)
+			l.close(i+1, id)
+		}
+		return l
+	}
+	const a, b, c = "paho/0123456789ADCDEF01", "paho/FEDCDA987654321001", "paho/00000000000000000F"
+	for _, tt := range []struct {
+		name     string
+		old, new []record.Packet
+		equal    bool
+	}{
+		{"two of them", said(a, b, a), said(c, a, c), true},
+		{"one instead of two", said(a, b), said(c, c), false},
+		{"another form", said(a), said("paho/0123"), false},
+		{"an id of one's own", said(a), said("dev"), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if res := Compare(tt.old, tt.new, Options{}); res.Equal() != tt.equal {
 				t.Errorf("equal %v, want %v: %v", res.Equal(), tt.equal, res.Differences)
 			}
 		})
@@ -387,4 +453,122 @@ func FuzzPayload(f *testing.F) {
 			t.Errorf("%q and %q: not symmetric", a, b)
 		}
 	})
+}
+
+// TestExpected: what an Expected covers is reported by its rule and does not count; anything more does.
+func TestExpected(t *testing.T) {
+	quiet := func(l *log) { l.sent(wire.PUBLISH, 0).QoS = 0 }
+	for _, tt := range []struct {
+		name     string
+		change   func(*log)
+		expected Expected
+		equal    bool
+	}{
+		{"covered", quiet, Expected{Rule: "r", Kind: Sent, Topic: "a/+", What: []string{"QoS", "retain"}}, true},
+		{"any topic", quiet, Expected{Rule: "r", Kind: Sent, What: []string{"QoS"}}, true},
+		{"another property", quiet, Expected{Rule: "r", Kind: Sent, Topic: "a/+", What: []string{"payload"}}, false},
+		{"another kind", quiet, Expected{Rule: "r", Kind: Received, What: []string{"QoS"}}, false},
+		{"another topic", quiet, Expected{Rule: "r", Kind: Sent, Topic: "b/#", What: []string{"QoS"}}, false},
+		{"something more", func(l *log) { quiet(l); l.sent(wire.PUBLISH, 0).Payload = record.Payload("x") }, Expected{Rule: "r", Kind: Sent, What: []string{"QoS"}}, false},
+		{"payload", func(l *log) { l.sent(wire.PUBLISH, 0).Payload = record.Payload("x") }, Expected{Rule: "r", Kind: Sent, What: []string{"payload"}}, true},
+		{"filter", func(l *log) { l.without(wire.ClientToServer, wire.UNSUBSCRIBE, 0) }, Expected{Rule: "r", Kind: Unsubscribe, Topic: "a/#", What: []string{"missing in the new program"}}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			changed := base()
+			tt.change(&changed)
+			res := Compare(base(), changed, Options{Expected: []Expected{tt.expected}})
+			if res.Equal() != tt.equal || len(res.Expected)+len(res.Differences) != 1 {
+				t.Errorf("differences %v, expected %v", res.Differences, res.Expected)
+			}
+			var b strings.Builder
+			if err := res.WriteText(&b); err != nil || strings.Contains(b.String(), "expected by rule r: packet") != tt.equal {
+				t.Errorf("%v\n%s", err, &b)
+			}
+		})
+	}
+}
+
+// TestLevels: against a program on MQTT 3.1.1, whose acknowledgements have no codes, those of MQTT 5 say accepted or refused.
+func TestLevels(t *testing.T) {
+	three := func(change func(*log)) log {
+		l := base()
+		c := *l.sent(wire.CONNECT, 0).Connect
+		c.Level = 4
+		l.sent(wire.CONNECT, 0).Connect = &c
+		if change != nil {
+			change(&l)
+		}
+		return l
+	}
+	puback := func(c wire.Code) func(*log) { return func(l *log) { l.got(wire.PUBACK, 0).Code = c } }
+	suback := func(c wire.Code) func(*log) { return func(l *log) { l.got(wire.SUBACK, 0).Granted = []wire.Code{c} } }
+	for _, tt := range []struct {
+		name     string
+		old, new func(*log)
+		equal    bool
+	}{
+		{"nobody listens", nil, puback(wire.NoMatchingSubscribers), true},
+		{"refused publish", nil, puback(wire.NotAuthorized), false},
+		{"refused filter", suback(0x80), suback(wire.NotAuthorized), true},
+		{"another QoS", nil, suback(0), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			changed := base()
+			tt.new(&changed)
+			if res := Compare(three(tt.old), changed, Options{}); res.Equal() != tt.equal {
+				t.Errorf("%v", res.Differences)
+			}
+		})
+	}
+	changed := base()
+	puback(wire.NoMatchingSubscribers)(&changed)
+	if Compare(base(), changed, Options{}).Equal() {
+		t.Error("two programs on MQTT 5 with different codes are equal")
+	}
+}
+
+// TestFilterOrder: the order of the filters of one SUBSCRIBE does not count against a program on MQTT 3.1.1; their options and
+// codes do, and so does the order between two programs on MQTT 5.
+func TestFilterOrder(t *testing.T) {
+	said := func(level byte, filters []record.Filter, granted ...wire.Code) log {
+		var l log
+		c := five
+		c.Level = level
+		l.open(1, "dev", c)
+		l.add(wire.ClientToServer, wire.SUBSCRIBE, record.Packet{Ref: "c1", Filters: filters})
+		l.add(wire.ServerToClient, wire.SUBACK, record.Packet{Ref: "c1", Granted: granted})
+		l.close(1, "dev")
+		return l
+	}
+	a, b := record.Filter{Filter: "a", QoS: 0}, record.Filter{Filter: "b", QoS: 1}
+	three := said(4, []record.Filter{b, a}, 1, 0)
+	for _, tt := range []struct {
+		name     string
+		old, new log
+		equal    bool
+	}{
+		{"another order", three, said(5, []record.Filter{a, b}, 0, 1), true},
+		{"another order, one refused", said(4, []record.Filter{b, a}, 0x80, 0), said(5, []record.Filter{a, b}, 0, 0x87), true},
+		{"another one refused", said(4, []record.Filter{b, a}, 0x80, 0), said(5, []record.Filter{a, b}, 0x87, 1), false},
+		{"other QoS", three, said(5, []record.Filter{{Filter: "a", QoS: 1}, b}, 1, 1), false},
+		{"a filter less", three, said(5, []record.Filter{a}, 0), false},
+		{"on MQTT 5", said(5, []record.Filter{b, a}, 1, 0), said(5, []record.Filter{a, b}, 0, 1), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if res := Compare(tt.old, tt.new, Options{}); res.Equal() != tt.equal {
+				t.Errorf("%v", res.Differences)
+			}
+		})
+	}
+}
+
+// TestNormalisations: the list has names and texts, each once.
+func TestNormalisations(t *testing.T) {
+	seen := map[string]bool{}
+	for _, n := range Normalisations {
+		if n.Name == "" || n.Text == "" || seen[n.Name] {
+			t.Errorf("%+v", n)
+		}
+		seen[n.Name] = true
+	}
 }

@@ -1,0 +1,46 @@
+// Command tunnelown connects through a proxy with a deadline and a header of its own, which HTTPProxy does not have: it stays a
+// Dialer.
+//
+// verify: -name a1-ats.iot.eu-west-1.amazonaws.com -args '{name} 8883 {ca} {cert} {key} {proxy}'
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/portage-iot/awsiot/v1compat"
+)
+
+func main() {
+	host := os.Args[1]
+	client := v1compat.NewAWSIoTMQTTClient("tunnelown")
+	client.ConfigureEndpoint(host, 8883)
+	client.ConfigureCredentials(os.Args[3], os.Args[5], os.Args[4])
+	client.ConfigureSocketFactory(func() (net.Conn, error) {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(os.Args[6], "http://"))
+		if err != nil {
+			return nil, err
+		}
+		_ = conn.SetDeadline(time.Now().Add(time.Minute))
+		if _, err := fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %[1]s\r\nX-Site: 7\r\n\r\n", net.JoinHostPort(host, "8883")); err != nil {
+			return nil, err
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			return nil, err
+		}
+		if res.StatusCode != http.StatusOK {
+			return nil, fmt.Errorf("proxy: %s", res.Status)
+		}
+		return conn, conn.SetDeadline(time.Time{})
+	})
+	fmt.Println(client.Connect())
+	acked, err := client.Publish("corpus/tunnelown", "x", 1)
+	fmt.Println(acked, err)
+	fmt.Println(client.Disconnect())
+}
