@@ -42,9 +42,9 @@ say "fuzz: ${#targets[@]} targets, builds took $(seconds_since "$start") s"
 # New inputs go where `go test -fuzz` keeps them, failing ones into testdata/fuzz of the package.
 cache="$(go env GOCACHE)/fuzz"
 
-# fuzz DIR PACKAGE NAME SECONDS fuzzes one target; what it says is in $out.
+# fuzz DIR PACKAGE NAME MILLISECONDS fuzzes one target; what it says is in $out.
 fuzz() {
-	out="$(cd "$1" && "$bin/${2//\//_}" -test.run='^$' -test.fuzz="^$3\$" -test.fuzztime="$4s" \
+	out="$(cd "$1" && "$bin/${2//\//_}" -test.run='^$' -test.fuzz="^$3\$" -test.fuzztime="$4ms" \
 		-test.parallel=2 -test.fuzzcachedir="$cache/$2" 2>&1)"
 }
 
@@ -52,9 +52,9 @@ failed=()
 for i in "${!targets[@]}"; do
 	read -r mod pkg dir name <<<"${targets[$i]}"
 	# What is left is shared among those that are left; a target costs about a second beside its time.
-	each=$(((total - $(seconds_since "$start")) / (${#targets[@]} - i) - 1))
-	((each <= 5)) || each=5
-	((each >= 1)) || each=1
+	each=$(((total - $(seconds_since "$start")) * 1000 / (${#targets[@]} - i) - 1000))
+	((each <= 5000)) || each=5000
+	((each >= 300)) || each=300
 	ok=
 	if fuzz "$dir" "$pkg" "$name" "$each"; then
 		ok=yes
@@ -62,10 +62,10 @@ for i in "${!targets[@]}"; do
 		# Go's fuzzing engine at times takes its own end for a failure, on a busy machine (go.dev/issue/75804). It has no
 		# failing input then, and the second time says whether it was that.
 		say "$name: the engine ran into its own deadline; once more"
-		fuzz "$dir" "$pkg" "$name" 1 && ok=yes
+		fuzz "$dir" "$pkg" "$name" 1000 && ok=yes
 	fi
 	if [[ -n "$ok" ]]; then
-		printf 'ok  %-28s %d s, %s\n' "$name" "$each" "$(grep -oE 'execs: [0-9]+' <<<"$out" | tail -n 1)"
+		printf 'ok  %-28s %d ms, %s\n' "$name" "$each" "$(grep -oE 'execs: [0-9]+' <<<"$out" | tail -n 1)"
 	else
 		printf '%s\n' "$out"
 		failed+=("$pkg $name")
