@@ -64,7 +64,13 @@ func NewV2(o *ClientOptions) *awsiot.Client {
 }
 
 // MessageFromV2 gives paho's shape to a message. Its Ack acknowledges it where it is called inside the handler, or HoldAck was.
-func MessageFromV2(m *awsiot.Message) Message { return &message{m: m} }
+// nil for nil.
+func MessageFromV2(m *awsiot.Message) Message {
+	if m == nil {
+		return nil
+	}
+	return &message{m: m}
+}
 
 // OnConnectFromV2 is a function on an awsiot.Client as a handler of paho's options for NewV2, or for a client with an
 // awsiot.Client beneath. nil for nil.
@@ -214,6 +220,11 @@ func (s *shape) IsConnectionOpen() bool { return s.core.State() == awsiot.StateC
 // Connect implements Client.
 func (s *shape) Connect() Token {
 	t := &ConnectToken{}
+	if s.options.AutoReconnect && awsiot.ConnectedPaho(s.core) {
+		WARN.Println(CLI, "Connect() called but not disconnected")
+		t.end(nil, nil)
+		return t
+	}
 	start := s.core.StartAndWait
 	if s.options.ConnectRetry {
 		start = s.core.StartAndRetry

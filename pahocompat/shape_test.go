@@ -25,6 +25,33 @@ func v2For(t *testing.T, o *mqtt.ClientOptions) *awsiot.Client {
 	return core
 }
 
+// Connect of a client that connects again does nothing, as paho's: the attempt that fails next does not stop it.
+func TestFromV2ConnectsAgain(t *testing.T) {
+	srv := iotlocal.StartT(t, iotlocal.Options{})
+	lost := make(chan struct{}, 10)
+	core := awsiot.NewClient(awsiot.ClientOptions{Endpoint: srv.Host(), Port: srv.TCPPort(), Auth: awsiot.PlainTCP(), ClientID: "again",
+		OnDisconnection: func(*awsiot.Disconnection) { lost <- struct{}{} }})
+	t.Cleanup(func() { core.Close() })
+	c := mqtt.FromV2(core)
+	must(t, "Connect", c.Connect())
+	if err := srv.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-lost
+	must(t, "Connect again", c.Connect())
+	if !c.IsConnected() || c.IsConnectionOpen() {
+		t.Errorf("the client is in state %v", core.State())
+	}
+}
+
+// Nothing has the shape of nothing.
+func TestFromV2OfNil(t *testing.T) {
+	if mqtt.FromV2(nil) != nil || mqtt.MessageFromV2(nil) != nil || mqtt.OnConnectFromV2(nil) != nil || mqtt.ConnectionLostFromV2(nil) != nil ||
+		mqtt.HandlerFromV2(nil) != nil || mqtt.HandlerV2(nil) != nil {
+		t.Error("a value for nil")
+	}
+}
+
 // One connection has both shapes: what one subscribes the other publishes, and the shape is one for life.
 func TestFromV2(t *testing.T) {
 	srv := iotlocal.StartT(t, iotlocal.Options{})

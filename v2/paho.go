@@ -105,6 +105,29 @@ func ConnectedPaho(c *Client) bool {
 	return c.state == StateConnected || c.sess != nil && c.sess.cause == nil && c.sess.was
 }
 
+// StartedPaho reports what paho's IsConnected does of a client with ConnectRetry: it was started and is not stopped, so that it is
+// connected, or tries to be.
+func StartedPaho(c *Client) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sess != nil && c.sess.cause == nil
+}
+
+// ConnectPaho is StartAsync for a program that calls it as it did paho's Connect, also while the client connects again after it
+// has lost a connection: its future has ended then, without an error, and the client goes on. StartAsync would stop it when the
+// next attempt fails.
+func ConnectPaho(c *Client) *Future[*ConnectionSuccess] {
+	c.mu.Lock()
+	last := c.last
+	c.mu.Unlock()
+	if !ConnectedPaho(c) {
+		return c.StartAsync()
+	}
+	f, end := NewFuture[*ConnectionSuccess](c)
+	end(last, nil)
+	return f
+}
+
 // SubscriptionsPaho returns the subscriptions of paho's SubscribeMultiple: the filters with their QoS, in the order of their
 // names, all with one handler, which may be nil.
 func SubscriptionsPaho(filters map[string]byte, h MessageHandler) []Subscription {
@@ -174,6 +197,28 @@ func Unhandled(h MessageHandler) MessageHandler {
 	return func(m *Message) {
 		if !m.Handled {
 			h(m)
+		}
+	}
+}
+
+// OnConnectPaho returns a handler for OnConnectionSuccess that runs h on a goroutine of its own, as paho's OnConnectHandler. nil for
+// nil.
+func OnConnectPaho(h func(*Client)) func(*ConnectionSuccess) {
+	if h == nil {
+		return nil
+	}
+	return func(e *ConnectionSuccess) { go h(e.Client) } // the program's: it ends when h returns
+}
+
+// OnConnectionLostPaho returns a handler for OnDisconnection that runs h on a goroutine of its own for every connection that the
+// program did not end, as paho's ConnectionLostHandler. nil for nil.
+func OnConnectionLostPaho(h func(*Client, error)) func(*Disconnection) {
+	if h == nil {
+		return nil
+	}
+	return func(e *Disconnection) {
+		if !e.Requested() {
+			go h(e.Client, e.Err) // the program's: it ends when h returns
 		}
 	}
 }

@@ -184,6 +184,98 @@ func TestStartAndRetry(t *testing.T) {
 	})
 }
 
+// StartRetryAsync goes on after an attempt that fails, and ends with the client.
+func TestStartRetryAsync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		if awsiot.StartedPaho(w.client) {
+			t.Error("started before Start")
+		}
+		f := w.client.StartRetryAsync()
+		w.raw().cut()
+		synctest.Wait()
+		if f.WaitTimeout(0) || !awsiot.StartedPaho(w.client) || awsiot.ConnectedPaho(w.client) {
+			t.Errorf("after an attempt that failed: %v, %v", f.Err(), w.client.State())
+		}
+		w.accept(nil)
+		if e, err := f.Wait(context.Background()); err != nil || e.Client != w.client {
+			t.Errorf("%+v, %v", e, err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		f := w.client.StartRetryAsync()
+		w.raw().cut()
+		if err := w.client.Stop(context.Background(), nil); err != nil {
+			t.Error(err)
+		}
+		if _, err := f.Wait(context.Background()); !errors.Is(err, awsiot.ErrStopped) || awsiot.StartedPaho(w.client) {
+			t.Errorf("stopped: %v", err)
+		}
+	})
+	if _, err := awsiot.NewClient(awsiot.ClientOptions{}).StartRetryAsync().Wait(t.Context()); err == nil {
+		t.Error("no error for empty options")
+	}
+}
+
+// ConnectPaho starts a client, and leaves one alone that connects again: the attempt that fails afterwards does not stop it.
+func TestConnectPaho(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		first := awsiot.ConnectPaho(w.client)
+		p, _ := w.accept(nil)
+		if e, err := first.Wait(context.Background()); err != nil || e.Client != w.client {
+			t.Errorf("%+v, %v", e, err)
+		}
+		p.cut()
+		synctest.Wait()
+		again := awsiot.ConnectPaho(w.client)
+		if !again.WaitTimeout(0) || again.Err() != nil || w.client.State() == awsiot.StateConnected {
+			t.Errorf("while it connects again: %v, %v", again.Err(), w.client.State())
+		}
+		w.raw().cut()
+		w.accept(nil)
+		synctest.Wait()
+		if w.client.State() != awsiot.StateConnected {
+			t.Errorf("at the end: %v", w.client.State())
+		}
+	})
+}
+
+// The handlers of paho's options run on goroutines of their own, and nil stays nil.
+func TestConnectionHandlersPaho(t *testing.T) {
+	if awsiot.OnConnectPaho(nil) != nil || awsiot.OnConnectionLostPaho(nil) != nil {
+		t.Error("a handler for nil")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		up, down := make(chan *awsiot.Client), make(chan error)
+		w := newWorld(t, func(o *awsiot.ClientOptions) {
+			o.OnConnectionSuccess = awsiot.OnConnectPaho(func(c *awsiot.Client) { up <- c })
+			o.OnDisconnection = awsiot.OnConnectionLostPaho(func(_ *awsiot.Client, err error) { down <- err })
+		})
+		p := w.start() // which waits for callbacks: they would block in the client's own
+		if c := <-up; c != w.client {
+			t.Errorf("OnConnect got %p, not %p", c, w.client)
+		}
+		p.cut()
+		if err := <-down; err == nil {
+			t.Error("lost without an error")
+		}
+		p, _ = w.accept(nil)
+		<-up
+		go func() { expect[*packets.Disconnect](p); p.expectEnd() }()
+		if err := w.client.DrainFor(time.Second); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		select {
+		case err := <-down:
+			t.Errorf("what the program has asked for was lost: %v", err)
+		default:
+		}
+	})
+}
+
 func TestPublishPaho(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)

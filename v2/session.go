@@ -163,6 +163,19 @@ func (c *Client) StartAndRetry(ctx context.Context) error {
 	return err
 }
 
+// StartRetryAsync is StartAndRetry without the wait: the future ends when the client is connected, or stopped.
+func (c *Client) StartRetryAsync() *Future[*ConnectionSuccess] {
+	f, end := NewFuture[*ConnectionSuccess](c)
+	go func() { // ends with the connection, or with Stop
+		if err := c.Start(); err != nil {
+			end(nil, err)
+			return
+		}
+		end(c.AwaitConnected(context.Background()))
+	}()
+	return f
+}
+
 // StartAsync is StartAndWait without the wait: the future ends with the first attempt, and the client is stopped when that
 // fails.
 func (c *Client) StartAsync() *Future[*ConnectionSuccess] {

@@ -46,6 +46,7 @@ type operation struct {
 	packet []edit.Piece // nil for Connect
 	wait   string
 	async  string
+	drop   string       // in place of async, where nobody looks at the future
 	free   []edit.Piece // a function that returns a future, in place of the method
 	on     []edit.Piece // whose method wait is; nil: the client's
 	bare   bool         // wait returns an error and nothing else
@@ -102,7 +103,15 @@ func (w *writer) operations(c *class) {
 				w.k.Edit(edit.Replace(u.Call, pieces...))
 			}
 		case "IsConnected":
-			w.k.Edit(edit.Replace(u.Call, edit.Text(q(paths.V2)+".ConnectedPaho("), edit.Src(u.Sel.X), edit.Text(")")))
+			is := ".ConnectedPaho("
+			switch {
+			case set.retries || set.unknown || set.elsewhere && w.speaksOf("ConnectRetry"):
+				w.keep(u, rewrite.Why{Anchor: "computed-options", Text: "it depends on ConnectRetry, which is not known here"})
+				continue
+			case set.retry:
+				is = ".StartedPaho("
+			}
+			w.k.Edit(edit.Replace(u.Call, edit.Text(q(paths.V2)+is), edit.Src(u.Sel.X), edit.Text(")")))
 		case "Disconnect":
 			w.disconnect(u)
 		case "AddRoute":
@@ -266,7 +275,10 @@ func (w *writer) operation(u *flow.Use, set facts) (*operation, rewrite.Why) {
 		case set.retries || set.unknown || set.elsewhere && w.speaksOf("ConnectRetry"):
 			return nil, rewrite.Why{Anchor: "computed-options", Text: "whether it tries again is not known here"}
 		case set.retry:
-			o.wait, o.async = "StartAndRetry", ""
+			o.wait, o.async, o.drop = "StartAndRetry", "StartRetryAsync", "Start"
+		case w.connectsAgain(u) && !set.ends && !(set.elsewhere && w.speaksOf("AutoReconnect")):
+			o.free = []edit.Piece{edit.Text(v2 + ".ConnectPaho("), rewrite.Receiver(u.Sel), edit.Text(")")}
+			o.packet = o.free
 		}
 		return o, rewrite.Why{}
 	case "Publish":

@@ -89,7 +89,7 @@ func (p *pkg) examineOptionsOf(c *class, m *flow.Ctor) {
 				p.stays(c, u.Sel.Sel.Pos(), "options", why.Anchor, why.Text)
 			}
 		case "OrderMatters", "Order":
-			if s.value() == nil {
+			if s.value() == nil || o.set.sometimes {
 				p.stays(c, u.Sel.Sel.Pos(), "options", "computed-options", "whether messages keep their order is not constant")
 			}
 		case "ProtocolVersion":

@@ -30,7 +30,8 @@ func init() { Family.Plan = plan }
 var members = []rewrite.Member{
 	{Name: "Connect", Rule: "connect", Blocks: true, Docs: []rewrite.Doc{
 		rewrite.Line(3, "`Connect()`, waited for", "`client.StartAndWait(ctx)`; with `SetConnectRetry(true)` `client.StartAndRetry(ctx)`", "S"),
-		rewrite.Line(3, "`Connect()`, looked at later or not at all", "`client.StartAsync()`", "C: ConnectRetry is false, else [bridged](#tokens)"),
+		rewrite.Line(3, "`Connect()`, looked at later or not at all", "`client.StartAsync()`; with `SetConnectRetry(true)` `client.StartRetryAsync()`, or `client.Start()` for a token that is dropped", "S"),
+		rewrite.Line(3, "`Connect()` on a client that may be connecting again: in OnConnectionLost and what that calls, on the client of a handler, where `IsConnectionOpen` was asked", "`awsiot.ConnectPaho(client)`, which does nothing then, as paho's", "C: AutoReconnect is on"),
 	}},
 	{Name: "Publish", Rule: "publish", Blocks: true, Docs: []rewrite.Doc{
 		rewrite.Line(4, "`Publish(topic, qos, retained, payload)`", "`client.Publish(ctx, &awsiot.PublishPacket{...})` where it is waited for, else `client.PublishAsync(...)`; a payload of which only its type at run time tells goes through `awsiot.PublishPaho`", "C: no QoS 2 ([the client stays](#qos2))"),
@@ -51,7 +52,7 @@ var members = []rewrite.Member{
 		rewrite.Line(7, "`Disconnect(ms)`", "`client.DrainFor(ms * time.Millisecond)`", "S"),
 	}},
 	{Name: "IsConnected", Rule: "state", Docs: []rewrite.Doc{
-		rewrite.Line(8, "`IsConnected()`", "`awsiot.ConnectedPaho(client)`", "S"),
+		rewrite.Line(8, "`IsConnected()`", "`awsiot.ConnectedPaho(client)`; with `SetConnectRetry(true)` `awsiot.StartedPaho(client)`", "S"),
 	}},
 	{Name: "IsConnectionOpen", Rule: "state", Docs: []rewrite.Doc{
 		rewrite.Line(8, "`IsConnectionOpen()`", "`client.State() == awsiot.StateConnected`", "S"),
@@ -66,7 +67,7 @@ var shapes = []rewrite.Doc{
 	rewrite.Line(1, "`mqtt.NewClient(opts)`", "`awsiot.NewClient(*opts)`; where the options stay, `mqtt.NewV2(opts)`", "C: the client is not seen by other packages (with `-whole` it may be), no store of the program's own"),
 	rewrite.Line(2, "`mqtt.NewClientOptions()`, its setters and fields, one by one or in chains", "`opts := awsiot.OptionsPaho()`, one assignment per setter in place", "C: every use of the options [has a rule](#options)"),
 	rewrite.Line(2, "`AddBroker(url)`", "`opts.Endpoint, opts.Port, opts.Auth`, or `awsiot.BrokerPaho(opts, url)` for a URL that is computed", "C: one broker"),
-	rewrite.Line(2, "`SetOnConnectHandler(h)`, `SetConnectionLostHandler(h)` and their fields", "`opts.OnConnectionSuccess`, `opts.OnDisconnection` with `go h(e.Client)`", "C: h is a function, not a value that may be nil"),
+	rewrite.Line(2, "`SetOnConnectHandler(h)`, `SetConnectionLostHandler(h)` and their fields", "`opts.OnConnectionSuccess`, `opts.OnDisconnection` with `go h(e.Client)`", "S; a value that may be nil, or change, stands in `awsiot.OnConnectPaho` and `awsiot.OnConnectionLostPaho`, which read it where paho did"),
 	rewrite.Line(2, "`SetStore(mqtt.NewFileStore(dir))`", "bridged: `mqtt.NewV2(opts)` uses `awsiot.NewFileStore(dir)` and takes over what paho has left there; nothing with a clean session, where paho empties it", "S, [reported](#store)"),
 	rewrite.Line(2, "`SetAutoAckDisabled(true)` and `Ack()` of messages", "bridged: `mqtt.NewV2(opts)`, and handlers in `mqtt.HandlerV2`, which keep paho's shape", "S, [reported](#acks)"),
 	rewrite.Line(2, "`SetAutoReconnect(false)`, and any other option without a form of v2", "bridged: `mqtt.NewV2(opts)`", "S, [reported](#options)"),

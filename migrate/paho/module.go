@@ -1,6 +1,7 @@
 package paho
 
 import (
+	"go/ast"
 	"go/types"
 	"slices"
 
@@ -8,7 +9,10 @@ import (
 )
 
 // module is packages that are rewritten together and have to do with each other, or one that is alone.
-type module struct{ pkgs []*pkg }
+type module struct {
+	pkgs []*pkg
+	lost map[ast.Node]bool // afterLoss, once it is known
+}
 
 // memo is the name under which the packages stand in a survey. Their classes do not change any more when they do.
 const memo = "paho"
@@ -80,7 +84,7 @@ func modules(pkgs []*pkg) (out []*module) {
 		if first.mod != nil {
 			continue
 		}
-		m := &module{[]*pkg{first}}
+		m := &module{pkgs: []*pkg{first}}
 		first.mod = m
 		for i := 0; i < len(m.pkgs); i++ {
 			for _, q := range near[m.pkgs[i]] {

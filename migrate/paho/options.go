@@ -5,6 +5,7 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,10 +20,15 @@ import (
 type facts struct {
 	unordered bool // SetOrderMatters(false)
 	retry     bool // SetConnectRetry(true)
-	retries   bool // SetConnectRetry of something that is not constant
-	brokers   int  // calls of AddBroker, or 2 for one that may run again
+	retries   bool // SetConnectRetry of something that is not constant, or only sometimes
+	sometimes bool // SetOrderMatters(false) only sometimes
+	ends      bool // SetAutoReconnect of something that is not the constant true
+	brokers   int  // calls of AddBroker that may follow each other, or 2 for one that may run again
 	elsewhere bool // other code can set them, too
 	unknown   bool // other code makes them
+	made      int  // calls of NewClientOptions
+	retrying  int  // SetConnectRetry(true), of which one on a parameter counts for all options
+	loosening int  // SetOrderMatters(false) in the same way
 	kept      bool // SetCleanSession of something that is not the constant true
 }
 
@@ -80,10 +86,10 @@ var rows = []row{
 	{name: "BinaryWill", form: setter, write: will, problem: willQoS},
 	{name: "UnsetWill", form: setter, write: noWill},
 	{name: "DefaultPublishHandler", form: setter | field, write: defaultHandler},
-	{name: "OnConnectHandler", form: setter, write: onConnect, problem: steady},
-	{name: "OnConnect", form: field, write: onConnect, problem: steady},
-	{name: "ConnectionLostHandler", form: setter, write: onLost, problem: steady},
-	{name: "OnConnectionLost", form: field, write: onLost, problem: steady},
+	{name: "OnConnectHandler", form: setter, write: onConnect},
+	{name: "OnConnect", form: field, write: onConnect},
+	{name: "ConnectionLostHandler", form: setter, write: onLost},
+	{name: "OnConnectionLost", form: field, write: onLost},
 }
 
 // rule is the rule of a setting, nil when it has none.
@@ -127,21 +133,29 @@ func (p *pkg) settingOf(u *flow.Use) *setting {
 
 // count finds the facts of a class of options.
 func (p *pkg) count(c *class) {
-	c.set = &facts{elsewhere: !c.isMade(), unknown: !c.isMade()}
+	c.set = &facts{elsewhere: !c.isMade(), unknown: !c.isMade(), made: len(c.flow.Ctors)}
 	for _, b := range c.flow.Borders {
 		if call := p.callAround(nodeExpr(b)); call == nil || !made(flow.StaticCallee(p.Info, call), "NewClient") {
 			c.set.elsewhere = true
 		}
 	}
+	var brokers []*flow.Use
 	for _, u := range c.flow.Uses {
 		s := p.settingOf(u)
 		switch {
 		case s == nil:
 		case s.name == "AddBroker":
-			c.set.brokers++
+			if c.set.brokers == 0 || p.repeats(u) || slices.ContainsFunc(brokers, func(o *flow.Use) bool { return !p.apart(o, u) }) {
+				c.set.brokers++
+			}
 			if p.repeats(u) {
 				c.set.brokers++
 			}
+			brokers = append(brokers, u)
+		case s.name == "ConnectRetry" && s.is(true):
+			c.set.retrying += p.counts(u)
+		case (s.name == "OrderMatters" || s.name == "Order") && s.is(false):
+			c.set.loosening += p.counts(u)
 		case s.name == "CleanSession":
 			c.set.kept = c.set.kept || s.value() == nil || !constant.BoolVal(s.value())
 		}
@@ -152,8 +166,23 @@ func (p *pkg) count(c *class) {
 func (f *facts) merge(o *facts) {
 	f.unordered, f.retry, f.retries = f.unordered || o.unordered, f.retry || o.retry, f.retries || o.retries
 	f.elsewhere, f.unknown = f.elsewhere || o.elsewhere, f.unknown || o.unknown
-	f.kept = f.kept || o.kept
+	f.kept, f.sometimes, f.ends = f.kept || o.kept, f.sometimes || o.sometimes, f.ends || o.ends
 	f.brokers += o.brokers
+	f.made, f.retrying, f.loosening = f.made+o.made, f.retrying+o.retrying, f.loosening+o.loosening
+}
+
+// is reports whether the setting has the constant value v.
+func (s *setting) is(v bool) bool { return s.value() != nil && constant.BoolVal(s.value()) == v }
+
+// counts is for how many options a use counts: none where something decides whether it happens, all where it is on a parameter.
+func (p *pkg) counts(u *flow.Use) int {
+	switch v, _ := u.Node.(*types.Var); {
+	case !p.always(u):
+		return 0
+	case v != nil && p.isParam(v):
+		return math.MaxInt16
+	}
+	return 1
 }
 
 // examineOptions finds what has no rule in a class of options.
@@ -164,12 +193,16 @@ func (p *pkg) examineOptions(c *class) {
 	for _, u := range c.flow.Uses {
 		switch u.Kind {
 		case flow.Compare:
-			p.stays(c, u.Expr.Pos(), "options", "unknown-use", "they are compared")
+			par, _ := rewrite.ParentSkippingParens(u.Cur)
+			if b, ok := par.Node().(*ast.BinaryExpr); ok && (p.Info.Types[b.X].IsNil() || p.Info.Types[b.Y].IsNil()) {
+				continue // a pointer before, a pointer afterwards
+			}
+			p.stays(c, u.Expr.Pos(), "options", "unknown-use", "the options are compared with others")
 		case flow.FieldGet:
 			switch u.Sel.Sel.Name {
 			case "ClientID", "Username", "TLSConfig":
 			default:
-				p.stays(c, u.Sel.Sel.Pos(), "options", "computed-options", "their "+u.Sel.Sel.Name+" is read")
+				p.stays(c, u.Sel.Sel.Pos(), "options", "computed-options", "the "+u.Sel.Sel.Name+" of the options is read")
 			}
 		case flow.Call, flow.FieldSet:
 			p.examineSetting(c, u)
@@ -187,6 +220,9 @@ func nodeExpr(b flow.Border) ast.Expr {
 // repeats reports whether u is in a loop, or in a function literal, that the options are made outside of.
 func (p *pkg) repeats(u *flow.Use) bool {
 	for c := range u.Cur.Enclosing((*ast.ForStmt)(nil), (*ast.RangeStmt)(nil), (*ast.FuncLit)(nil)) {
+		if from := p.optionsCall(u.Expr); from != nil && c.Node().Pos() <= from.Pos() && from.End() <= c.Node().End() {
+			continue
+		}
 		if v, ok := u.Node.(*types.Var); !ok || v.Pos() < c.Node().Pos() || v.Pos() > c.Node().End() {
 			return true
 		}
@@ -202,12 +238,13 @@ func (p *pkg) examineSetting(c *class, u *flow.Use) {
 	}
 	switch s.name {
 	case "OrderMatters", "Order":
-		v := p.Info.Types[s.args[0]].Value
-		c.set.unordered = c.set.unordered || v != nil && !constant.BoolVal(v)
+		c.set.unordered = c.set.unordered || s.is(false)
+		c.set.sometimes = c.set.sometimes || s.is(false) && c.set.loosening < c.set.made
 	case "ConnectRetry":
-		v := p.Info.Types[s.args[0]].Value
-		c.set.retries = c.set.retries || v == nil
-		c.set.retry = c.set.retry || v != nil && constant.BoolVal(v)
+		c.set.retries = c.set.retries || s.value() == nil || s.is(true) && c.set.retrying < c.set.made
+		c.set.retry = c.set.retry || s.is(true)
+	case "AutoReconnect":
+		c.set.ends = c.set.ends || !s.is(true)
 	}
 	r := s.rule()
 	if r == nil {
@@ -322,8 +359,12 @@ func only(value, text string) func(*setting) rewrite.Why {
 	}
 }
 
+// isConstant is the problem of a setting whose value only the run of the program tells.
 func isConstant(s *setting) rewrite.Why {
 	if s.value() != nil {
+		if c := s.p.classOf(options, s.on); c != nil && s.name == "ConnectRetry" && c.set.retries {
+			return rewrite.Why{Anchor: "computed-options", Text: "ConnectRetry is set for some of these options only, or in a branch"}
+		}
 		return rewrite.Why{}
 	}
 	return rewrite.Why{Anchor: "computed-options", Text: "the value of " + s.name + " is not constant"}
@@ -405,13 +446,16 @@ func defaultHandler(s *setting, o string, q func(string) string) []edit.Piece {
 	return append(append([]edit.Piece{edit.Text(o + ".OnPublishReceived = " + v2 + ".Unhandled(")}, h...), edit.Text(")"))
 }
 
-// steady is the problem of a handler that is a value which may have changed when it is called.
-func steady(s *setting) rewrite.Why {
-	e := ast.Unparen(s.args[0])
-	if _, lit := e.(*ast.FuncLit); lit || s.p.Info.Types[e].IsNil() || s.p.steady(e) {
-		return rewrite.Why{}
+// varies reports whether the handler of a connection that s sets is a value that may be nil, or change before it is called.
+func (s *setting) varies() bool {
+	switch s.name {
+	case "OnConnectHandler", "OnConnect", "ConnectionLostHandler", "OnConnectionLost":
+	default:
+		return false
 	}
-	return rewrite.Why{Anchor: "callbacks", Text: "the handler is a value that may be nil, or change"}
+	e := ast.Unparen(s.args[0])
+	_, lit := e.(*ast.FuncLit)
+	return !lit && !s.p.Info.Types[e].IsNil() && !s.p.steady(e)
 }
 
 // steady reports whether e names a function that is the same whenever it is evaluated, and not nil.
@@ -446,6 +490,9 @@ func onConnect(s *setting, o string, q func(string) string) []edit.Piece {
 		return []edit.Piece{edit.Text(o + ".OnConnectionSuccess = nil")}
 	}
 	v2 := q(paths.V2)
+	if s.varies() {
+		return []edit.Piece{edit.Text(o + ".OnConnectionSuccess = " + v2 + ".OnConnectPaho("), edit.Src(s.args[0]), edit.Text(")")}
+	}
 	out := []edit.Piece{edit.Text(o + ".OnConnectionSuccess = func(e *" + v2 + ".ConnectionSuccess) { go ")}
 	if !s.p.classOf(connected, s.args[0]).moves() {
 		return append(append(out, edit.Src(s.args[0])), edit.Text("("+q(paths.PahoCompat)+".FromV2(e.Client)) }"))
@@ -458,6 +505,9 @@ func onLost(s *setting, o string, q func(string) string) []edit.Piece {
 		return []edit.Piece{edit.Text(o + ".OnDisconnection = nil")}
 	}
 	v2 := q(paths.V2)
+	if s.varies() {
+		return []edit.Piece{edit.Text(o + ".OnDisconnection = " + v2 + ".OnConnectionLostPaho("), edit.Src(s.args[0]), edit.Text(")")}
+	}
 	out := []edit.Piece{edit.Text(o + ".OnDisconnection = func(e *" + v2 + ".Disconnection) {\nif !e.Requested() {\ngo "), edit.Src(s.args[0])}
 	if !s.p.classOf(lost, s.args[0]).moves() {
 		return append(out, edit.Text("("+q(paths.PahoCompat)+".FromV2(e.Client), e.Err)\n}\n}"))

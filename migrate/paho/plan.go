@@ -5,6 +5,7 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
+	"strings"
 
 	"github.com/portage-iot/awsiot/migrate/internal/edit"
 	"github.com/portage-iot/awsiot/migrate/internal/flow"
@@ -209,8 +210,9 @@ func (p *pkg) left(c *class) *unit.Unit {
 
 // bridgedBefore is the unit of a class whose values are all paho's shape of a client that has moved; nil for any other.
 func (p *pkg) bridgedBefore(c *class) *unit.Unit {
-	if len(c.flow.Ctors) > 0 || len(c.flow.Borders) == 0 || slices.ContainsFunc(c.flow.Borders, func(b flow.Border) bool {
-		return b.Way != flow.Leaves && !paths.Func(b.Func, paths.PahoCompat, Family.Bridge.Forward)
+	comes := slices.DeleteFunc(slices.Clone(c.flow.Borders), func(b flow.Border) bool { return b.Way == flow.Leaves })
+	if len(c.flow.Ctors) > 0 || len(comes) == 0 || slices.ContainsFunc(comes, func(b flow.Border) bool {
+		return !paths.Func(b.Func, paths.PahoCompat, Family.Bridge.Forward)
 	}) {
 		return nil
 	}
@@ -242,10 +244,13 @@ func (w *writer) constructors(c *class) {
 		w.k.Edit(edit.Replace(call.Fun, edit.Text(q+".NewV2")))
 		text, anchor := "the options come from elsewhere, where they may be set in any way", "options"
 		if o != nil && len(o.why) > 0 {
-			text, anchor = o.why[0].Text, o.why[0].Anchor
-			for _, r := range o.why[1:] {
-				text += "; " + r.Text
+			var texts []string
+			for _, r := range o.why {
+				if !slices.Contains(texts, r.Text) {
+					texts = append(texts, r.Text)
+				}
 			}
+			text, anchor = strings.Join(texts, "; "), o.why[0].Anchor
 		}
 		w.bridge(call.Pos(), "options", "NewClient", "mqtt.NewV2", text, anchor, "write the options as awsiot.ClientOptions; awsiot.OptionsPaho has paho's defaults")
 	}

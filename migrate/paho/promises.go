@@ -77,7 +77,7 @@ func (p *pkg) hasFuture(c *class, u *flow.Use) bool {
 	}
 	all := c.optionsOf()
 	return len(all) > 0 && !slices.ContainsFunc(all, func(o *class) bool {
-		return o == nil || o.set == nil || o.set.retry || o.set.retries || o.set.unknown || o.set.elsewhere
+		return o == nil || o.set == nil || o.set.retries || o.set.unknown || o.set.elsewhere
 	})
 }
 
@@ -119,7 +119,7 @@ func (w *writer) promise(o *operation) {
 func (w *writer) promised(c *class) {
 	for _, v := range c.flow.Members {
 		as := w.definition(v)
-		if as == nil || len(w.Assigned[v]) == 0 {
+		if as == nil || len(w.Assigned[v]) == 0 || !isToken(v.Type()) { // a container has its type from what it is made by
 			continue
 		}
 		pending := w.typeText(promise, as.Pos())

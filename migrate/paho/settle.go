@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/types"
 	"slices"
+	"strings"
 
 	"github.com/portage-iot/awsiot/migrate/internal/flow"
 	"golang.org/x/tools/go/ast/inspector"
@@ -106,6 +107,17 @@ func (p *pkg) depends(c *class) {
 	if c.kind != options {
 		return
 	}
+	for _, u := range c.flow.Uses {
+		if s := p.settingOf(u); s != nil && s.varies() {
+			k := connected
+			if strings.Contains(s.name, "Lost") {
+				k = lost
+			}
+			if !p.classOf(k, s.args[0]).moves() {
+				p.stays(c, u.Sel.Sel.Pos(), "options", "callbacks", "the handler is a value that may be nil, or change, and keeps paho's shape")
+			}
+		}
+	}
 	for _, b := range c.flow.Borders {
 		call := p.callAround(nodeExpr(b))
 		if call == nil {
@@ -119,12 +131,6 @@ func (p *pkg) depends(c *class) {
 			return slices.ContainsFunc(o.flow.Borders, func(b flow.Border) bool { return b.Way == flow.Leaves })
 		}):
 			p.stays(c, call.Pos(), "options", "bridge", "the client goes to code that keeps paho's shape, which must know of ConnectRetry and of the order of messages")
-		case c.set.retry && to.anyOf(func(o *class) bool {
-			return slices.ContainsFunc(o.flow.Uses, func(u *flow.Use) bool {
-				return u.Kind == flow.Call && u.Sel.Sel.Name == "Connect" && o.in.useOfToken(u).kind != waited
-			})
-		}):
-			p.stays(c, call.Pos(), "options", "tokens", "with ConnectRetry the token of Connect has a form of v2 only where it is waited for on the spot")
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package paho
 
 import (
+	"cmp"
 	"go/ast"
 	"go/token"
 	"go/types"
@@ -177,7 +178,7 @@ func (w *writer) token(o *operation) {
 	if t.kind != kept && t.def != nil && !w.sameFate(t.v) {
 		t.kind = kept
 	}
-	if o.async == "" && (t.kind == future || t.kind == dropped) || t.kind == kept && o.packet == nil {
+	if t.kind == kept && o.packet == nil {
 		w.keep(u, rewrite.Why{Anchor: "tokens", Text: "the token of " + u.Sel.Sel.Name + " is not waited for on the spot"})
 		return
 	}
@@ -190,7 +191,7 @@ func (w *writer) token(o *operation) {
 		return
 	case dropped:
 		w.tokensOf(u, unit.Rewritten)
-		w.k.Edit(edit.Replace(u.Call, o.call(o.async, "")...))
+		w.k.Edit(edit.Replace(u.Call, o.call(cmp.Or(o.drop, o.async), "")...))
 		return
 	case waited:
 		if r := w.shadowRequest(u); r != nil {
@@ -238,8 +239,8 @@ func (w *writer) sameFate(v *types.Var) bool {
 		}
 		t := w.useOfToken(u)
 		set := w.factsOf(cl)
-		o, why := w.operation(u, set)
-		if why.Text != "" || t.kind == kept || o.async == "" && t.kind == future {
+		_, why := w.operation(u, set)
+		if why.Text != "" || t.kind == kept {
 			return false
 		}
 	}

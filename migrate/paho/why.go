@@ -24,9 +24,6 @@ func (p *pkg) exported(text string) rewrite.Why {
 // borderText is the reason that a border gives for a class of the kind.
 func borderText(k kind, b flow.Border) rewrite.Why {
 	what := "the " + k.String()
-	if k == options {
-		what = "they"
-	}
 	is := " is "
 	if k == options {
 		is = " are "
