@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"maps"
 	"runtime/debug"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	awsiot "github.com/portage-iot/awsiot/v2"
 	"github.com/portage-iot/awsiot/v2/internal/service"
@@ -143,7 +146,7 @@ func (r *runner) log(msg string, args ...any) {
 func (r *runner) work(ctx context.Context, d *JobExecutionData) error {
 	jobCtx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	j := &Job{JobExecutionData: *d, r: r, turn: make(chan struct{}, 1), cancel: cancel, version: d.VersionNumber, details: maps.Clone(d.StatusDetails)}
+	j := &Job{JobExecutionData: *d, r: r, turn: make(chan struct{}, 1), cancel: cancel, version: d.VersionNumber, details: maps.Clone(d.StatusDetails), taken: d.StatusDetails}
 	watching, stop := context.WithCancel(jobCtx)
 	watched := make(chan struct{})
 	go func() { // joined below
@@ -182,9 +185,19 @@ func reason(err error) map[string]string {
 	if err == nil {
 		return nil
 	}
-	text := err.Error()
-	if len(text) > maxDetail {
-		text = text[:maxDetail]
+	text := strings.Map(func(r rune) rune {
+		if unicode.IsGraphic(r) {
+			return r
+		}
+		return ' ' // the service refuses values with line ends, tabs and the like
+	}, err.Error())
+	if text == "" {
+		text = fmt.Sprintf("%T", err) // nor may they be empty
+	}
+	for n := maxDetail; len(text) > maxDetail; n-- {
+		if utf8.RuneStart(text[n]) {
+			text = text[:n]
+		}
 	}
 	return map[string]string{"error": text}
 }
@@ -196,17 +209,20 @@ type Job struct {
 	r       *runner
 	cancel  context.CancelCauseFunc
 	turn    chan struct{} // whose token is in it makes an update; has room for one
-	version int64         // as far as is known; with turn, as details
+	version int64         // as far as is known; with turn, as details and taken
 	details map[string]string
+	taken   map[string]string // the details that the service has
 }
 
 // Progress reports that the job goes on, with status details that are added to those before. Names and values are
-// texts; the service takes 10 of them, of at most 128 and 1024 bytes.
+// texts; the service takes 10 of them, names of at most 128 of a-z A-Z 0-9 : _ -, values of 1 to 1024 bytes without control
+// characters. With others the report is refused, and they are forgotten: the next report does not have them.
 func (j *Job) Progress(ctx context.Context, details map[string]string) error {
 	return j.report(ctx, StatusInProgress, details)
 }
 
-// Details sets status details that go with the next report.
+// Details sets status details that go with the next report. If the service does not take them they are left out of it, but
+// for one by Progress with details of its own, which is refused.
 func (j *Job) Details(details map[string]string) {
 	j.turn <- struct{}{}
 	defer func() { <-j.turn }()
@@ -249,6 +265,7 @@ func (j *Job) report(ctx context.Context, status JobStatus, details map[string]s
 		answer, err := j.r.Client.UpdateJobExecution(ctx, &UpdateJobExecutionRequest{ThingName: j.r.ThingName, JobID: j.JobID, Status: status, StatusDetails: j.details,
 			ExpectedVersion: new(j.version), ExecutionNumber: new(j.ExecutionNumber), IncludeJobExecutionState: new(true), StepTimeoutInMinutes: step})
 		if err == nil {
+			j.taken = maps.Clone(j.details)
 			if s := answer.ExecutionState; s != nil {
 				j.version = s.VersionNumber
 			} else {
@@ -264,6 +281,12 @@ func (j *Job) report(ctx context.Context, status JobStatus, details map[string]s
 		case refused.Code == CodeVersionMismatch && s != nil && s.VersionNumber != j.version && s.Status == StatusInProgress:
 			j.version = s.VersionNumber
 			continue
+		case refused.Code == CodeInvalidRequest && !maps.Equal(j.details, j.taken): // they must not be in the way of the job's end
+			j.details = maps.Clone(j.taken)
+			if status != StatusInProgress || len(details) == 0 {
+				j.r.log("jobs: status details were refused, and are left out", slog.String("job", j.JobID), slog.Any("error", err))
+				continue
+			}
 		case refused.Code == CodeVersionMismatch, refused.Code == CodeInvalidStateTransition, refused.Code == CodeTerminalStateReached, refused.Code == CodeResourceNotFound:
 			err = errors.Join(ErrCanceled, err)
 			j.cancel(err)

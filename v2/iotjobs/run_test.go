@@ -234,6 +234,54 @@ func TestRunMeddling(t *testing.T) {
 	}
 }
 
+// Whatever a handler's error says, and whatever details the program has set: the job's end is reported, and Run goes on.
+func TestRunDetailsRefused(t *testing.T) {
+	fails := func(text string) iotjobs.Handler {
+		return func(context.Context, *iotjobs.Job) error { return errors.New(text) }
+	}
+	bad := map[string]string{"bad name": "x"}
+	for name, c := range map[string]struct {
+		does   iotjobs.Handler
+		status string
+	}{
+		"two lines":         {func(context.Context, *iotjobs.Job) error { return errors.Join(errors.New("one"), errors.New("two")) }, "FAILED map[error:one two]"},
+		"tab and zero":      {fails("a\tb\x00c"), "FAILED map[error:a b c]"},
+		"no text":           {fails(""), "FAILED map[error:*errors.errorString]"},
+		"not UTF-8":         {fails("a\xffb"), "FAILED map[error:a\uFFFDb]"},
+		"cut in a rune":     {fails(strings.Repeat("x", 1022) + "\u20ac"), "FAILED map[error:" + strings.Repeat("x", 1022) + "]"},
+		"panic, two lines":  {func(context.Context, *iotjobs.Job) error { panic("oh\nno") }, "FAILED map[error:panic: oh no]"},
+		"details":           {func(_ context.Context, j *iotjobs.Job) error { j.Details(bad); return nil }, "SUCCEEDED map[]"},
+		"details, then end": {func(_ context.Context, j *iotjobs.Job) error { j.Details(bad); return errors.New("no") }, "FAILED map[]"},
+		"progress": {func(ctx context.Context, j *iotjobs.Job) error {
+			if err := j.Progress(ctx, map[string]string{"step": "1"}); err != nil {
+				return err
+			}
+			if refused, ok := errors.AsType[*iotjobs.RejectedError](j.Progress(ctx, bad)); !ok || refused.Code != iotjobs.CodeInvalidRequest {
+				return fmt.Errorf("refused: %v", refused)
+			}
+			return j.Progress(ctx, map[string]string{"step": "2"})
+		}, "SUCCEEDED map[step:2]"},
+		"a sign of life": {func(_ context.Context, j *iotjobs.Job) error {
+			j.Details(bad)
+			pass(25 * time.Minute) // more than the step timer, which is set anew all the same
+			return nil
+		}, "SUCCEEDED map[]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newRunWorld(t)
+				w.does = map[string]iotjobs.Handler{"one": c.does}
+				w.create("one")
+				w.create("two")
+				w.run(0)
+				pass(time.Hour)
+				equal(t, "the job", w.status("one"), c.status)
+				equal(t, "the next one", w.status("two"), "SUCCEEDED map[]")
+			})
+		})
+	}
+}
+
 // What ends a Run for good.
 func TestRunEnds(t *testing.T) {
 	handler := func(context.Context, *iotjobs.Job) error { return nil }
