@@ -47,6 +47,7 @@ type Connection struct {
 	onAny    Handler
 	counts   Stats
 	inbound  int // bytes of messages at QoS 0 in the lane
+	unacked  int // bytes of messages at QoS 1 and 2 there
 }
 
 // NewConnection returns a connection that is not made yet. It does no I/O and cannot fail: Connect says what is wrong

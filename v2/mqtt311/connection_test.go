@@ -253,7 +253,7 @@ func TestOperationTimeout(t *testing.T) {
 
 // Any call in a callback, a panic, and handlers that do not keep up.
 func TestCallbacks(t *testing.T) {
-	bubble(t, func(o *mqtt311.Options) { o.MaxInboundBytes = 10 }, func(w *world) {
+	bubble(t, func(o *mqtt311.Options) { o.MaxInboundBytes = 900 }, func(w *world) {
 		w.connect()
 		release := make(chan struct{})
 		if _, err := w.Subscribe(w.ctx, "in", 1, func(m *mqtt311.Message) {
@@ -280,7 +280,7 @@ func TestCallbacks(t *testing.T) {
 		}
 		publish(message("in", "panic", 1), message("in", "call", 1))
 		w.heard("connected, session false", "done")
-		publish(message("in", "eleven bytes", 0), message("other", "1234", 0), message("other", "5", 0))
+		publish(message("in", strings.Repeat("x", 500), 0), message("other", "1234", 0), message("other", strings.Repeat("x", 100), 0))
 		synctest.Wait()
 		if s := w.Stats(); s.InboundDropped != 2 { // the first and the last
 			t.Errorf("%+v", s)

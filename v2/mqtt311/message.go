@@ -238,6 +238,9 @@ func (c *Connection) receive(l *link, p packets.ControlPacket) error {
 	return nil
 }
 
+// messageSize is what a message that waits takes beside its topic and payload, roughly.
+const messageSize = 400
+
 // deliver puts a message into the lane.
 func (c *Connection) deliver(l *link, p *packets.PublishPacket) error {
 	if err := topic.ValidateTopic(p.TopicName); err != nil {
@@ -246,32 +249,35 @@ func (c *Connection) deliver(l *link, p *packets.PublishPacket) error {
 	if p.Qos > byte(awsiot.ExactlyOnce) {
 		return errors.New("mqtt311: a message at QoS 3")
 	}
-	size := 0
-	if p.Qos == 0 {
-		size = len(p.TopicName) + len(p.Payload)
-	}
+	size := messageSize + len(p.TopicName) + len(p.Payload)
 	c.mu.Lock()
+	waits := &c.inbound
+	if p.Qos > 0 {
+		waits = &c.unacked
+	}
+	full := *waits+size > c.o.MaxInboundBytes
+	if full && p.Qos > 0 && *waits > 0 { // dropped it would be lost, and the reader must not wait for handlers that may wait for it
+		c.mu.Unlock()
+		return errors.New("mqtt311: more messages at QoS 1 and 2 than MaxInboundBytes wait for their handlers")
+	}
+	if full && p.Qos == 0 {
+		c.counts.InboundDropped++
+		c.mu.Unlock()
+		c.o.Logger.Warn("mqtt311: a message at QoS 0 was dropped: the handlers do not keep up", "topic", p.TopicName)
+		return nil
+	}
+	*waits += size
 	known := p.Qos == byte(awsiot.ExactlyOnce) && c.received[p.MessageID] // sent again: the handlers have it
 	if p.Qos == byte(awsiot.ExactlyOnce) {
 		c.received[p.MessageID] = true
 	}
-	dropped := size > 0 && c.inbound+size > c.o.MaxInboundBytes
-	if dropped {
-		c.counts.InboundDropped++
-	} else {
-		c.inbound += size
-	}
 	c.mu.Unlock()
-	if dropped {
-		c.o.Logger.Warn("mqtt311: a message at QoS 0 was dropped: the handlers do not keep up", "topic", p.TopicName)
-		return nil
-	}
 	c.lane.do(func() {
 		if !known {
 			c.handle(&Message{Topic: p.TopicName, Payload: p.Payload, QoS: awsiot.QoS(p.Qos), Retain: p.Retain, Duplicate: p.Dup})
 		}
 		c.mu.Lock()
-		c.inbound -= size
+		*waits -= size
 		c.mu.Unlock()
 		l.acknowledge(p)
 	})

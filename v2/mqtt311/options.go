@@ -44,7 +44,7 @@ type Options struct {
 	MaxPending        int           // operations that wait for a connection, more fail with awsiot.ErrQueueFull; 0: no limit
 	MaxInflight       int           // operations that were sent and have not ended; 20: MQTT 3.1.1 has no way to ask, and brokers end connections over more (AWS IoT Core over 100)
 	MaximumPacketSize int           // bytes of a packet from the broker, a larger one ends the connection; 16 MiB
-	MaxInboundBytes   int           // of messages at QoS 0 that wait for their handlers, more are dropped and counted; 16 MiB
+	MaxInboundBytes   int           // of messages at QoS 0 that wait for their handlers, with 400 for each, more are dropped and counted; as many at QoS 1 and 2, more end the connection and come again; 16 MiB
 	Logger            *slog.Logger  // nil: silent
 	OnConnected       func(Connected)
 	OnConnectFailed   func(error) // an attempt failed; the first one of a Connect is its error too

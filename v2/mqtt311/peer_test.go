@@ -361,6 +361,46 @@ func TestHostileBroker(t *testing.T) {
 	}
 }
 
+// A broker that does not wait for handlers makes the client hold no more than it may: at QoS 0 small messages count what they
+// hold, too, and at QoS 1, where none may be dropped, the connection ends and the rest comes on the next one.
+func TestFlood(t *testing.T) {
+	const limit = 100_000
+	script(t, func(c *mqtt311.Connection, accept func(bool) net.Conn) {
+		release, heard := make(chan struct{}), 0
+		c.OnMessage(func(*mqtt311.Message) { <-release; heard++ })
+		conn := connected(t, c, accept)
+		const tiny = 10_000
+		if _, err := conn.Write(bytes.Repeat([]byte{0x30, 0x03, 0x00, 0x01, 'a'}, tiny)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		dropped := int(c.Stats().InboundDropped)
+		if held := tiny - dropped; held > limit/100 || held == 0 {
+			t.Errorf("%d messages of a byte are held", held)
+		}
+		p := numbered(packets.Publish, 1).(*packets.PublishPacket)
+		p.Qos, p.Payload = 1, make([]byte, 900)
+		sent := 0
+		for ; sent < 1000 && p.Write(conn) == nil; sent++ {
+			p.MessageID++
+			synctest.Wait()
+		}
+		if sent*900 > 2*limit || sent*900 < limit/2 {
+			t.Errorf("%d messages at QoS 1 were taken", sent)
+		}
+		conn = accept(true)
+		close(release)
+		synctest.Wait()
+		if err := p.Write(conn); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, conn, fmt.Sprint("PUBACK ", p.MessageID))
+		if want := tiny - dropped + sent; heard != want { // the last of them ended the connection, and one more came on the next
+			t.Errorf("%d messages were heard, not %d", heard, want)
+		}
+	}, func(o *mqtt311.Options) { o.MaxInboundBytes = limit })
+}
+
 // What comes in place of a CONNACK.
 func TestNoConnack(t *testing.T) {
 	for raw, want := range map[string]string{
