@@ -282,6 +282,24 @@ func TestRunDetailsRefused(t *testing.T) {
 	}
 }
 
+// The step timer is never shorter than what was asked for, in the whole minutes that the service takes.
+func TestRunStepTimeout(t *testing.T) {
+	for step, want := range map[time.Duration]string{0: "10,", time.Second: "1,", time.Minute: "1,", 90 * time.Second: "2,", 121 * time.Second: "3,", 1e6 * time.Hour: "10080,", -1: "none"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newRunWorld(t)
+			w.run(step)
+			w.stop()
+			_, got, found := strings.Cut(strings.ReplaceAll(w.said(), "}", ","), `"stepTimeoutInMinutes":`)
+			if !found {
+				got = "none"
+			}
+			if !strings.HasPrefix(got, want) {
+				t.Errorf("%v: %s, want %s", step, got, want)
+			}
+		})
+	}
+}
+
 // What ends a Run for good.
 func TestRunEnds(t *testing.T) {
 	handler := func(context.Context, *iotjobs.Job) error { return nil }

@@ -175,6 +175,42 @@ func TestSyncConflict(t *testing.T) {
 	})
 }
 
+// Of the deltas that come while one is applied, the newest counts, also for a device that reports nothing.
+func TestSyncNewestDelta(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSyncWorld(t, "", nil)
+		defer w.stop()
+		w.apply = func(n int, _ map[string]any) (any, error) {
+			if n == 1 {
+				w.update(`{"desired":{"color":"red"}}`)
+				w.update(`{"desired":{"level":5}}`)
+				<-time.After(time.Second) // both are there
+			}
+			return nil, nil
+		}
+		w.update(`{"desired":{"on":true}}`)
+		pass(time.Minute)
+		equal(t, "calls", w.called(), "map[on:true] map[color:red level:5 on:true]")
+	})
+}
+
+// A delta that is older than the shadow that was fetched says nothing new, also when that one had none.
+func TestSyncFetchedVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newSyncWorld(t, "", nil)
+		defer w.stop()
+		w.server.Faults().Cut("device")
+		synctest.Wait()
+		w.update(`{"desired":{"on":true},"reported":{"on":true}}`)
+		pass(5 * time.Second)
+		if _, err := w.server.Publish(iotlocal.Message{Topic: iotshadow.TopicDelta("lamp", ""), Payload: []byte(`{"state":{"on":"stale"},"version":1}`)}); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		equal(t, "calls", w.called(), "")
+	})
+}
+
 // The state of the device is reported in the beginning and after each reconnect.
 func TestSyncReport(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

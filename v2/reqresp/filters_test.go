@@ -198,6 +198,59 @@ func TestFilterRetries(t *testing.T) {
 	}
 }
 
+// A request that found no room has not used the filters that were there: they go when others need their place.
+func TestBlockedUsesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.answers(func(topic, token string) []reply {
+			r := accept(topic, token)
+			if topic == "svc/b" {
+				r[0].after = 10 * time.Second
+			}
+			return r
+		})
+		w.start()
+		c := reqresp.New(w.client, reqresp.Options{MaxRequestResponseSubscriptions: 2, OperationTimeout: 15 * time.Second})
+		defer c.Close()
+		if _, err := c.Do(t.Context(), request(c, "a")); err != nil {
+			t.Fatal(err)
+		}
+		b := c.DoAsync(request(c, "b"))
+		both := c.DoAsync(requestWith("svc/c", c.Token(), "svc/a/+", "svc/c/+")) // there is room for one of its filters, and one is there
+		late := c.DoAsync(requestWith("svc/d", c.Token(), "svc/d/accepted", "svc/d/rejected"))
+		for name, f := range map[string]*awsiot.Future[*reqresp.Response]{"b": b, "both": both, "late": late} {
+			if _, err := f.Wait(t.Context()); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// The delays between the tries of a filter begin anew with a request that has not seen those before.
+func TestFilterRetriesAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *awsiot.ClientOptions) { o.AckTimeout = 10 * time.Second })
+		w.start()
+		c := reqresp.New(w.client, reqresp.Options{OperationTimeout: 15 * time.Second})
+		defer c.Close()
+		w.fault(iotlocal.Rule{Dir: iotlocal.ClientToServer, Action: iotlocal.Drop, Type: iotlocal.SUBSCRIBE, Topic: "svc/x/+"})
+		for range 2 { // the first one ends during the second try
+			if _, err := c.Do(t.Context(), request(c, "x")); !errors.Is(err, reqresp.ErrTimeout) {
+				t.Fatal(err)
+			}
+		}
+		var at []time.Time
+		for _, p := range w.server.Recorder().Packets() {
+			if p.ClientID == "device" && p.Type == iotlocal.SUBSCRIBE {
+				at = append(at, p.Time)
+			}
+		}
+		if len(at) < 3 || at[2].Sub(at[1]) > 11*time.Second {
+			t.Errorf("tries at %v", at)
+		}
+	})
+}
+
 // A request whose filters are subscribed in part already needs the rest only.
 func TestPartlySubscribed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
