@@ -256,6 +256,27 @@ func TestSharedSubscriptions(t *testing.T) {
 	})
 }
 
+// A member of a group that is away takes nothing at QoS 0, which would be lost: the other one gets it all.
+func TestSharedOffline(t *testing.T) {
+	bubble(t, iotlocal.Options{}, func(e *env) {
+		for id, qos := range map[string]byte{"zero": 0, "one": 1} {
+			c, _ := e.connect5(id, persistent)
+			c.sub(qos, "$share/g/s")
+			c.drop()
+		}
+		p, _ := e.connect5("p")
+		for range 6 {
+			if code := p.pub("s", "x", 1); code != 0 {
+				t.Errorf("PUBACK 0x%02X", code)
+			}
+		}
+		if s, _ := e.srv.Session("one"); s.Queued != 6 {
+			t.Errorf("%d of 6 are stored", s.Queued)
+		}
+		p.bye()
+	})
+}
+
 func TestBasicIngestReachesNobody(t *testing.T) {
 	bubble(t, iotlocal.Options{}, func(e *env) {
 		c, _ := e.connect5("c")

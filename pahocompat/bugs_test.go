@@ -269,6 +269,32 @@ func TestHandlerFindsTheClientConnected(t *testing.T) {
 	})
 }
 
+// A message is acknowledged when its handler has returned, also where handlers run beside each other.
+func TestAckBehindHandler(t *testing.T) {
+	for _, order := range []bool{true, false} {
+		bubble(t, func(t *testing.T, _ *memnet.Network, srv *iotlocal.Server, o *paho.ClientOptions) {
+			release := make(chan struct{})
+			c := mqtt.NewClient(o.SetOrderMatters(order))
+			must(t, "Connect", c.Connect())
+			must(t, "Subscribe", c.Subscribe("a", 1, func(mqtt.Client, mqtt.Message) { <-release }))
+			if _, err := srv.Publish(iotlocal.Message{Topic: "a", QoS: 1}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			acked := func(p iotlocal.Packet) bool { return p.Type == iotlocal.PUBACK && p.Dir == iotlocal.ClientToServer }
+			if n := count(srv, acked); n != 0 {
+				t.Errorf("order %v: acknowledged in the handler", order)
+			}
+			close(release)
+			synctest.Wait()
+			if n := count(srv, acked); n != 1 {
+				t.Errorf("order %v: %d acknowledgements", order, n)
+			}
+			c.Disconnect(100)
+		})
+	}
+}
+
 // Identifiers come back: there are 65535, and more messages.
 func TestIdentifiersComeBack(t *testing.T) {
 	withEngine(t, mqtt.EngineV2)
