@@ -112,6 +112,16 @@ func restore(dir string) (said string, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
+	st, errStat := os.Stat(j.path)
+	if err == nil {
+		st, errStat = j.file.Stat()
+	}
+	if errStat == nil && !own(st) { // it could write any file of the user's: it came with a clone, or lies in a directory that others write to
+		if err == nil {
+			j.release()
+		}
+		return j.path + " is no journal of your own runs, which others can neither read nor write, and was left alone: remove it", nil
+	}
 	if err != nil {
 		return "", fmt.Errorf("an interrupted run has left its journal: %w", err)
 	}

@@ -157,6 +157,37 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// TestForeignJournal: what others could have written, such as the journal that comes with a clone, makes no run write anything.
+func TestForeignJournal(t *testing.T) {
+	for _, mode := range []os.FileMode{0o644, 0o620, 0o602} {
+		w := newTree(t, map[string]string{"a.go": "new a", "b.go": "new b"})
+		rec := record{Version: 1}
+		for name, f := range w.files { // one of them seems to have been written already, and to need its old content
+			was, is := []byte("theirs"), f.Old
+			if filepath.Base(name) == "b.go" {
+				was, is = is, was
+			}
+			rec.Files = append(rec.Files, recordFile{name, name + ".temp", name + ".backup", was, is})
+		}
+		text, err := json.Marshal(rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(w.journal, journalName)
+		overwrite(t, path, string(append(text, '\n')))
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		if said, err := restore(w.journal); err != nil || !strings.Contains(said, "is no journal of your own runs") {
+			t.Errorf("%v: %q, %v", mode, said, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Errorf("%v: the journal: %v", mode, err)
+		}
+		w.holds(t, before)
+	}
+}
+
 // TestJournalOfALiveRun: neither a second writer nor a restore touches what a run is still writing.
 func TestJournalOfALiveRun(t *testing.T) {
 	w := newTree(t, map[string]string{"a.go": "new a"})
@@ -202,7 +233,7 @@ func TestRestoreAll(t *testing.T) {
 
 func overwrite(t *testing.T, name, text string) {
 	t.Helper()
-	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
