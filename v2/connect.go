@@ -23,7 +23,7 @@ func (c *Client) connect(ctx context.Context) (*link, *ConnectError) {
 	defer c.endTrial(t)
 	conn, err := o.dialWithin(t, c.calls)
 	if err != nil {
-		return nil, &ConnectError{Err: withHint(err, o.connectHint(err))}
+		return nil, &ConnectError{Err: withHint(err, o.connectHint(err, t.own))}
 	}
 	l := c.newLink(conn, o)
 	l.hidden = o.connectSecrets()
@@ -42,7 +42,7 @@ func (c *Client) connect(ctx context.Context) (*link, *ConnectError) {
 	}
 	if err != nil {
 		conn.Close()
-		return nil, &ConnectError{Connack: ack, Err: withHint(err, o.connectHint(err))}
+		return nil, &ConnectError{Connack: ack, Err: withHint(err, o.connectHint(err, t.own))}
 	}
 	l.connack = ack
 	return l, nil

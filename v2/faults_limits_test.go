@@ -180,7 +180,7 @@ var wallClock = []string{"UnixMilli", "UnixMicro", "UnixNano", "Unix", "Date", "
 
 // notWallClock are the uses of these names that are something else.
 var notWallClock = map[string]string{
-	"hints.go time.Now().UTC":                              "the device's clock, for people to read",
+	"hints.go t.UTC":                                       "the device's clock, for people to read",
 	"message.go d.Truncate":                                "of a Duration",
 	"internal/journal/replay.go f.Truncate":                "of a file",
 	"internal/jsonobj/jsonobj.go time.Unix(sec, nano).UTC": "a time that a service has written, for programs to read",

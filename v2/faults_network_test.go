@@ -234,7 +234,7 @@ func TestFaultDNS(t *testing.T) {
 	for _, tt := range []struct {
 		rcode byte
 		want  string
-	}{{3, "no such host; hint: the name of Endpoint does not exist"}, {2, "server misbehaving"}} {
+	}{{3, "no such host; hint: a host of that name does not exist"}, {2, "server misbehaving"}} {
 		dns.set(tt.rcode, "")
 		c := client(time.Minute)
 		failed := make(chan error, 1)

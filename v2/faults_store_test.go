@@ -147,7 +147,7 @@ func TestFaultStoreDamaged(t *testing.T) {
 			}
 			c := awsiot.NewClient(awsiot.ClientOptions{Endpoint: "nobody", Auth: awsiot.PlainTCP(), Store: awsiot.NewFileStore(bad)})
 			defer c.Close()
-			if err := c.Start(); err == nil || !strings.Contains(err.Error(), bad) || !strings.HasPrefix(err.Error(), "awsiot: store") || c.State() != awsiot.StateStopped {
+			if err := c.Start(); err == nil || !strings.Contains(err.Error(), bad) || !strings.HasPrefix(err.Error(), "awsiot: store: open") || strings.Count(err.Error(), "store: ") > 1 || c.State() != awsiot.StateStopped {
 				t.Errorf("%v, %v", err, c.State())
 			}
 			if err := c.PublishAsync(packet("t", "x", 1)).Err(); err != nil {

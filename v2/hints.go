@@ -67,7 +67,7 @@ func withHint(err error, hint string) error {
 const endpointHint = "the endpoint of an account is what `aws iot describe-endpoint --endpoint-type iot:Data-ATS` prints"
 
 // noTLSHint is for the end of a connection that TLS does not protect, before anything came.
-const noTLSHint = "the connection is without TLS, which the broker may want on this port: see ClientOptions.Auth"
+const noTLSHint = "the connection is without TLS, which the broker may want on this port: MTLSFromPath or TLS in the place of PlainTCP, ssl:// in that of tcp://"
 
 // tlsHint says what an error of the TLS handshake itself probably means, where connectHint, which does not see the phase,
 // would speak of what comes after it.
@@ -79,8 +79,33 @@ func (o *ClientOptions) tlsHint(err error) string {
 	return ""
 }
 
-// connectHint says what a failed attempt probably means.
-func (o *ClientOptions) connectHint(err error) string {
+// datesHint tells of a client certificate that is outside of its dates, by the device's clock. The broker is the judge of
+// them, so it is asked only when that has refused; own may be nil.
+func (o *ClientOptions) datesHint(own *x509.Certificate) string {
+	if own == nil {
+		return ""
+	}
+	switch now := o.now(); {
+	case now.After(own.NotAfter):
+		return fmt.Sprintf("the client's certificate was valid until %s, and the device's clock says %s", utc(own.NotAfter), utc(now))
+	case now.Before(own.NotBefore):
+		return fmt.Sprintf("the client's certificate is valid from %s on, and the device's clock says %s", utc(own.NotBefore), utc(now))
+	}
+	return ""
+}
+
+// now is the time by which certificates are judged.
+func (o *ClientOptions) now() time.Time {
+	if o.TLSConfig != nil && o.TLSConfig.Time != nil {
+		return o.TLSConfig.Time()
+	}
+	return time.Now()
+}
+
+func utc(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// connectHint says what a failed attempt probably means. own is the certificate that the client had to show; nil: none.
+func (o *ClientOptions) connectHint(err error, own *x509.Certificate) string {
 	var (
 		dns      *net.DNSError
 		host     x509.HostnameError
@@ -95,13 +120,13 @@ func (o *ClientOptions) connectHint(err error) string {
 		if awsNamed {
 			return "the name does not exist; " + endpointHint
 		}
-		return "the name of Endpoint does not exist"
+		return "a host of that name does not exist"
 	case errors.As(err, &host):
-		return "the certificate is for another name than Endpoint; " + endpointHint
+		return "the broker's certificate is for another name than that of the endpoint; " + endpointHint
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return fmt.Sprintf("the device's clock says %s: if that is wrong, set it; if not, the certificate has run out", time.Now().UTC().Format(time.RFC3339))
+		return fmt.Sprintf("the device's clock says %s: if that is wrong, set it; if not, the broker's certificate has run out", utc(o.now()))
 	case errors.As(err, &unknown):
-		return "CAFile must hold the authority that signed the broker's certificate (AWS IoT Core: AmazonRootCA1.pem, and an endpoint with -ats)"
+		return "CAFile (or RootCAs of a tls.Config) must hold the authority that signed the broker's certificate (AWS IoT Core: AmazonRootCA1.pem, and an endpoint with -ats)"
 	case errors.As(err, &reason):
 		if _, custom := o.Auth.(CustomAuthorizer); custom && reason.Code == ReasonNotAuthorized {
 			return "the custom authorizer may refuse the client, or its policies may not allow iot:Connect with this client id"
@@ -113,12 +138,18 @@ func (o *ClientOptions) connectHint(err error) string {
 	case errors.As(err, &remote) && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "no application protocol"):
 		return "the broker does not know the ALPN name that was offered, and may want " + alpnMQTT + ", or none: see TLSConfig.NextProtos and Port"
 	case errors.As(err, &remote) && remote.Op == "remote error": // so crypto/tls marks an alert; with TLS 1.3 it comes after the handshake
+		if hint := o.datesHint(own); hint != "" {
+			return hint
+		}
 		return "the broker does not take the TLS handshake: the client's certificate may be missing, expired, not active, or of an authority that the broker does not know"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens on that port"
 	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET):
 		if _, plain := o.Auth.(plainTCP); plain {
 			return noTLSHint
+		}
+		if hint := o.datesHint(own); hint != "" {
+			return hint
 		}
 		if o.Port == 443 {
 			return "the certificate may not be registered or active, its policy may not allow iot:Connect for this client id, or port 443 needs the ALPN name " + alpnMQTT

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -188,9 +189,9 @@ func TestHintsOfConnecting(t *testing.T) {
 	}{
 		{"certificate has run out", func(o *awsiot.ClientOptions) { o.CAPEM = caPEM }, serverCert, "hint: the device's clock says",
 			func(err error) bool { var e x509.CertificateInvalidError; return errors.As(err, &e) }},
-		{"another name", func(o *awsiot.ClientOptions) { o.CAPEM, o.TLSConfig = goodCA, &tls.Config{ServerName: "other"} }, goodCert, "hint: the certificate is for another name than Endpoint",
+		{"another name", func(o *awsiot.ClientOptions) { o.CAPEM, o.TLSConfig = goodCA, &tls.Config{ServerName: "other"} }, goodCert, "hint: the broker's certificate is for another name than that of the endpoint",
 			func(err error) bool { var e x509.HostnameError; return errors.As(err, &e) }},
-		{"wrong authority", func(o *awsiot.ClientOptions) { o.CAPEM = caPEM }, goodCert, "hint: CAFile must hold the authority",
+		{"wrong authority", func(o *awsiot.ClientOptions) { o.CAPEM = caPEM }, goodCert, "hint: CAFile (or RootCAs of a tls.Config) must hold the authority",
 			func(err error) bool { var e x509.UnknownAuthorityError; return errors.As(err, &e) }},
 		{"closed before CONNACK", func(o *awsiot.ClientOptions) { o.CAPEM = goodCA }, goodCert, "port 443 needs the ALPN name x-amzn-mqtt-ca",
 			func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
@@ -274,6 +275,64 @@ func TestHintsOfTheWrongPort(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A broker says little when it refuses a certificate; the client knows its dates, and says so where they are the reason.
+func TestHintsOfOwnCertificate(t *testing.T) {
+	year := func(n int) time.Time { return time.Date(n, 1, 1, 0, 0, 0, 0, time.UTC) } // a bubble's clock begins with 2000
+	ca, server := selfMade(t, "broker", year(1999), year(2002))
+	for _, tt := range []struct {
+		name     string
+		from, to time.Time
+		version  uint16 // with TLS 1.3 the refusal comes after the handshake
+		clock    time.Time
+		want     string
+	}{
+		{"has run out, TLS 1.2", year(1998), year(1999), tls.VersionTLS12, time.Time{}, "the client's certificate was valid until 1999-01-01T00:00:00Z, and the device's clock says 2000-01-01T00:00:00Z"},
+		{"has run out, TLS 1.3", year(1998), year(1999), tls.VersionTLS13, time.Time{}, "the client's certificate was valid until 1999-01-01T00:00:00Z"},
+		{"not yet", year(2001), year(2002), tls.VersionTLS13, time.Time{}, "the client's certificate is valid from 2001-01-01T00:00:00Z on"},
+		{"the clock of TLSConfig", year(1999), year(2001), tls.VersionTLS13, year(2001).Add(time.Hour), "and the device's clock says 2001-01-01T01:00:00Z"},
+		{"in its time", year(1999), year(2001), tls.VersionTLS13, time.Time{}, "the client's certificate may be missing, expired"},
+	} {
+		for _, silent := range []bool{false, true} {
+			t.Run(fmt.Sprint(tt.name, ", without a word ", silent), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					_, own := selfMade(t, "device", tt.from, tt.to)
+					w := newWorld(t, func(o *awsiot.ClientOptions) {
+						o.Auth, o.CAPEM, o.Port = awsiot.MTLSFromCertificate(own), ca, 1883
+						o.TLSConfig = &tls.Config{MaxVersion: tt.version}
+						if !tt.clock.IsZero() {
+							o.TLSConfig.Time = func() time.Time { return tt.clock }
+						}
+					})
+					go func() {
+						conn, err := w.ln.Accept()
+						if err != nil {
+							return
+						}
+						s := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{server}, ClientAuth: tls.RequireAnyClientCert,
+							VerifyPeerCertificate: func([][]byte, [][]*x509.Certificate) error {
+								if silent { // as AWS IoT Core, which closes the connection
+									return nil
+								}
+								return errors.New("refused")
+							}})
+						if s.Handshake() == nil {
+							_, _ = s.Read(make([]byte, 1000))
+						}
+						_ = conn.Close()
+					}()
+					want := tt.want
+					if silent && tt.name == "in its time" {
+						want = "the certificate may not be registered or active"
+					}
+					if err := w.client.StartAndWait(context.Background()); err == nil || !strings.Contains(err.Error(), "; hint: ") || !strings.Contains(err.Error(), want) {
+						t.Errorf("%v, want %q in it", err, want)
+					}
+				})
+			})
+		}
 	}
 }
 

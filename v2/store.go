@@ -99,7 +99,7 @@ func (c *Client) openStore() error {
 		if errors.As(err, &ve) {
 			return err
 		}
-		return opError("store", "", err)
+		return fmt.Errorf("awsiot: %w", err) // which names the store
 	}
 	for _, loss := range j.Losses() {
 		if loss.Torn { // what a killed process was writing: no call had succeeded for it
@@ -110,7 +110,7 @@ func (c *Client) openStore() error {
 	}
 	mine, err := c.keepQueued(j, records)
 	if err != nil {
-		return errors.Join(opError("store", "", err), j.Close())
+		return errors.Join(fmt.Errorf("awsiot: %w", err), j.Close())
 	}
 	c.journal.Store(j)
 	c.mu.Lock()

@@ -110,6 +110,9 @@ func (o *ClientOptions) dialWithin(ctx context.Context, c *calls) (net.Conn, err
 	if err != nil {
 		return nil, err
 	}
+	if t, ok := ctx.(*trial); ok && r.cert != nil {
+		t.own = r.cert.Leaf
+	}
 	addr := net.JoinHostPort(o.Endpoint, strconv.Itoa(o.Port))
 	conn, err := o.connect(ctx, c, addr)
 	if err != nil {

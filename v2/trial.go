@@ -2,6 +2,7 @@ package awsiot
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"net"
 	"sync"
@@ -13,8 +14,9 @@ import (
 type trial struct {
 	context.Context // ends with Stop, or with context.DeadlineExceeded as the cause
 	cancel          context.CancelCauseFunc
-	timer           *time.Timer     // of the dialling
-	session         context.Context // ends with Stop
+	timer           *time.Timer       // of the dialling
+	session         context.Context   // ends with Stop
+	own             *x509.Certificate // of the client, that of TLS; nil: none
 
 	mu       sync.Mutex
 	began    time.Time // the dialling, then the handshake

@@ -257,7 +257,13 @@ func again(err error) bool {
 	if errors.As(err, &rejected) {
 		return rejected.StatusCode == 429 || rejected.StatusCode >= 500
 	}
-	return errors.Is(err, reqresp.ErrTimeout) || errors.Is(err, reqresp.ErrAnswerLost) || awsiot.Retryable(err)
+	if errors.Is(err, reqresp.ErrTimeout) || errors.Is(err, reqresp.ErrAnswerLost) {
+		return true
+	}
+	if _, request := errors.AsType[*reqresp.Error](err); request {
+		return reqresp.Retryable(err) // not what the policy denies: most of the time a wrong TemplateName
+	}
+	return awsiot.Retryable(err)
 }
 
 // create lets the service make the certificate.

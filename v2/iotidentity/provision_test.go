@@ -250,6 +250,19 @@ func TestProvisionTriesAgain(t *testing.T) {
 	})
 }
 
+// A template of another name is one that the policy of the claim does not know: trying again would change nothing.
+func TestProvisionDenied(t *testing.T) {
+	assemble(t, iotlocal.TemplateOptions{}, func(f *factory) {
+		if _, err := f.srv.Faults().Add(iotlocal.Rule{Dir: iotlocal.ClientToServer, Type: iotlocal.SUBSCRIBE, Topic: registerTopic + "/accepted", Action: iotlocal.Reject, Code: 0x87}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := iotidentity.Provision(f.t.Context(), f.options())
+		if e := failed(t, err, iotidentity.StepRegisterThing); e.Attempts != 1 || strings.Count(err.Error(), "iot:Subscribe") != 1 {
+			t.Errorf("%d attempts: %v", e.Attempts, err)
+		}
+	})
+}
+
 // An answer that is lost is asked for again; nothing is registered twice.
 func TestProvisionLostAnswers(t *testing.T) {
 	for _, topic := range []string{csrTopic, registerTopic} {

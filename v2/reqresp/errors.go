@@ -51,13 +51,14 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, " %q", e.Topic)
 	}
 	b.WriteString(": ")
-	b.WriteString(strings.TrimPrefix(e.Err.Error(), "awsiot: "))
+	text := strings.TrimPrefix(e.Err.Error(), "awsiot: ")
 	if e.Hint != "" {
-		b.WriteString(" (")
-		b.WriteString(e.Hint)
-		b.WriteString(")")
+		if at := strings.LastIndex(text, "; hint: "); at >= 0 {
+			text = text[:at] // the client's own, which knows less
+		}
+		text += " (" + e.Hint + ")"
 	}
-	return b.String()
+	return b.String() + text
 }
 
 // Unwrap returns Err.

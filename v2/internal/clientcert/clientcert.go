@@ -45,8 +45,8 @@ func Check(cert *tls.Certificate) error {
 	return nil
 }
 
-// FromPEM is tls.X509KeyPair with names for three mistakes: an encrypted private key, one of another certificate, and a
-// file that is binary.
+// FromPEM is tls.X509KeyPair with names for four mistakes: an encrypted private key, one of another certificate, a file
+// that is binary, and certificate and key in each other's place.
 func FromPEM(certPEM, keyPEM []byte) (tls.Certificate, error) {
 	for _, data := range [][]byte{certPEM, keyPEM} {
 		if len(data) > 1 && data[0] == derSequence && data[1]&derLong != 0 {
@@ -59,8 +59,11 @@ func FromPEM(certPEM, keyPEM []byte) (tls.Certificate, error) {
 			return tls.Certificate{}, ErrEncrypted
 		}
 	}
+	if err := swapped(certPEM, keyPEM); err != nil {
+		return tls.Certificate{}, err
+	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
-	if err != nil && strings.Contains(err.Error(), "private key does not match public key") {
+	if err != nil && (strings.Contains(err.Error(), "private key does not match public key") || strings.Contains(err.Error(), "private key type does not match public key type")) {
 		if block, _ := pem.Decode(certPEM); block != nil {
 			if leaf, parseErr := x509.ParseCertificate(block.Bytes); parseErr == nil {
 				err = fmt.Errorf("the private key is not that of the certificate of %q (%w)", leaf.Subject, err)
@@ -68,6 +71,34 @@ func FromPEM(certPEM, keyPEM []byte) (tls.Certificate, error) {
 		}
 	}
 	return cert, err
+}
+
+// swapped tells of certificate and key in each other's place: v1's order was key and certificate.
+func swapped(certPEM, keyPEM []byte) error {
+	noCert, noKey := holdsOnly(certPEM, "PRIVATE KEY"), holdsOnly(keyPEM, "CERTIFICATE")
+	switch {
+	case noCert && noKey:
+		return errors.New("the two are swapped: there is a private key in the place of the certificate, and a certificate in that of the key")
+	case noCert:
+		return errors.New("there is a private key in the place of the certificate")
+	case noKey:
+		return errors.New("there is a certificate in the place of the private key")
+	}
+	return nil
+}
+
+// holdsOnly reports that text has PEM blocks and that the types of all of them end so.
+func holdsOnly(text []byte, ending string) bool {
+	block, rest := pem.Decode(text)
+	if block == nil {
+		return false
+	}
+	for ; block != nil; block, rest = pem.Decode(rest) {
+		if !strings.HasSuffix(block.Type, ending) {
+			return false
+		}
+	}
+	return true
 }
 
 // ErrEncrypted says what can be done with a key that a password protects: a device starts without anybody to type it.

@@ -2,6 +2,7 @@ package clientcert_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
@@ -69,6 +70,10 @@ func TestFromPEM(t *testing.T) {
 		}
 		return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	old := &pem.Block{Type: "EC PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: []byte{1}}
 	for _, tt := range []struct {
 		name string
@@ -77,6 +82,8 @@ func TestFromPEM(t *testing.T) {
 	}{
 		{"good", key(good), ""},
 		{"another key", key(other), `the private key is not that of the certificate of "CN=pump"`},
+		{"another kind of key", key(tls.Certificate{PrivateKey: ed}), `the private key is not that of the certificate of "CN=pump"`},
+		{"a certificate", cert, "there is a certificate in the place of the private key"},
 		{"encrypted, PKCS #8", pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte{1}}), "the private key is encrypted: take the password off"},
 		{"encrypted, as OpenSSL did before", pem.EncodeToMemory(old), "the private key is encrypted"},
 		{"encrypted, behind its parameters", append(pem.EncodeToMemory(&pem.Block{Type: "EC PARAMETERS", Bytes: []byte{1}}), pem.EncodeToMemory(old)...), "the private key is encrypted"},
@@ -86,6 +93,34 @@ func TestFromPEM(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := clientcert.FromPEM(cert, tt.key)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v, want %q in it", err, tt.want)
+			}
+		})
+	}
+}
+
+// Whoever comes from v1, where the key came first, swaps the two.
+func TestSwapped(t *testing.T) {
+	good := issue(t)
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: good.Certificate[0]})
+	der, err := x509.MarshalPKCS8PrivateKey(good.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	for _, tt := range []struct {
+		name      string
+		cert, key []byte
+		want      string // "": it is good
+	}{
+		{"swapped", key, cert, "the two are swapped"},
+		{"the key twice", key, key, "there is a private key in the place of the certificate"},
+		{"the certificate twice", cert, cert, "there is a certificate in the place of the private key"},
+		{"both in one file", append(key, cert...), append(key, cert...), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := clientcert.FromPEM(tt.cert, tt.key)
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got %v, want %q in it", err, tt.want)
 			}

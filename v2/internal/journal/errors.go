@@ -31,7 +31,7 @@ type Error struct {
 }
 
 // Error names the operation, the file and the cause.
-func (e *Error) Error() string { return fmt.Sprintf("awsiot: store: %s %q: %v", e.Op, e.File, e.Err) }
+func (e *Error) Error() string { return fmt.Sprintf("store: %s %q: %v", e.Op, e.File, e.Err) }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

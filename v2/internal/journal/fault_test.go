@@ -147,7 +147,7 @@ func TestOpenFaults(t *testing.T) {
 			if !ok || !errors.Is(err, tt.err) || e.Op != "open" || e.File != filepath.Join(dir, tt.file) {
 				t.Fatalf("error %#v", err)
 			}
-			if want := fmt.Sprintf("awsiot: store: open %q: %v", e.File, tt.err); err.Error() != want {
+			if want := fmt.Sprintf("store: open %q: %v", e.File, tt.err); err.Error() != want {
 				t.Errorf("text %q, want %q", err, want)
 			}
 			if _, records := mustOpen(t, dir, Options{}); text(records) != "1=kept" {

@@ -135,10 +135,10 @@ func Open(dir string, o Options) (*Journal, []Record, error) { return open(dir, 
 func open(dir string, o Options, fs fsys) (*Journal, []Record, error) {
 	o, err := o.withDefaults()
 	if err != nil {
-		return nil, nil, fmt.Errorf("awsiot: store %q: %w", dir, err)
+		return nil, nil, fmt.Errorf("store %q: %w", dir, err)
 	}
 	if dir == "" {
-		return nil, nil, fmt.Errorf("awsiot: store: the directory has no name")
+		return nil, nil, fmt.Errorf("store: the directory has no name")
 	}
 	abs, err := filepath.Abs(dir) // the program may change its directory later
 	if err != nil {

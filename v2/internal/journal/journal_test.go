@@ -129,7 +129,7 @@ func TestLocked(t *testing.T) {
 	if !errors.Is(err, ErrLocked) || !ok || e.File != filepath.Join(dir, "lock") {
 		t.Fatalf("second Open: %v", err)
 	}
-	if want := fmt.Sprintf("awsiot: store: open %q: in use by another client or process", e.File); err.Error() != want {
+	if want := fmt.Sprintf("store: open %q: in use by another client or process", e.File); err.Error() != want {
 		t.Errorf("text %q, want %q", err, want)
 	}
 	j.Close()
@@ -151,7 +151,7 @@ func TestClosed(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	for _, o := range []Options{{MaxBytes: -1}, {SegmentBytes: -1}, {Sync: 2}} {
-		if _, _, err := Open(t.TempDir(), o); err == nil || !strings.HasPrefix(err.Error(), "awsiot: store ") {
+		if _, _, err := Open(t.TempDir(), o); err == nil || !strings.HasPrefix(err.Error(), "store ") {
 			t.Errorf("Open(%+v): %v", o, err)
 		}
 	}

@@ -69,7 +69,7 @@ func TestPermissions(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
-			want := fmt.Sprintf("awsiot: store: open %q: permission denied", filepath.Join(dir, tt.file))
+			want := fmt.Sprintf("store: open %q: permission denied", filepath.Join(dir, tt.file))
 			if got := strings.TrimSpace(string(out)); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
