@@ -1,6 +1,7 @@
 package awsiot
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
 	"strings"
@@ -51,7 +52,7 @@ func (o ClientOptions) problems() problems {
 		bad("Password", "is longer than %d bytes", maxString)
 	}
 	if o.KeepAlive > maxKeepAlive || o.KeepAlive > 0 && o.KeepAlive < time.Second {
-		bad("KeepAlive", "%v is outside 1s..65535s (negative: none)", o.KeepAlive)
+		bad("KeepAlive", "%v is outside 1s..65535s (negative: none)%s", o.KeepAlive, unitless(o.KeepAlive))
 	}
 	if o.SessionExpiry < 0 || o.SessionExpiry > maxInterval {
 		bad("SessionExpiry", "%v is outside 0..2^32-1 s", o.SessionExpiry)
@@ -75,6 +76,17 @@ func (o ClientOptions) problems() problems {
 	} {
 		if d.value < 0 {
 			bad(d.field, "%v is negative", d.value)
+		}
+	}
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"SessionExpiry", o.SessionExpiry}, {"ConnectTimeout", o.ConnectTimeout}, {"ConnackTimeout", o.ConnackTimeout},
+		{"PingTimeout", o.PingTimeout}, {"AckTimeout", o.AckTimeout},
+	} {
+		if hint := unitless(d.value); hint != "" {
+			bad(d.field, "%v is below %v%s", d.value, shortest, hint)
 		}
 	}
 	if o.RetryJitterMode < JitterFull || o.RetryJitterMode > JitterDecorrelated {
@@ -195,4 +207,15 @@ func (w *Will) properties() (p wire.Properties) {
 		p = *q
 	}
 	return p
+}
+
+// shortest is the shortest timeout and session that anybody can mean.
+const shortest = time.Millisecond
+
+// unitless tells whoever has written seconds, as in v1, that a number alone is one of nanoseconds; "" for what is none.
+func unitless(d time.Duration) string {
+	if d <= 0 || d >= shortest {
+		return ""
+	}
+	return fmt.Sprintf("; a number without a unit is nanoseconds: for seconds write %d * time.Second", int64(d))
 }

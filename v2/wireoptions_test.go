@@ -43,7 +43,7 @@ func TestPartsOfASecond(t *testing.T) {
 	for _, tt := range []struct {
 		d    time.Duration
 		want uint32
-	}{{0, 0}, {1, 1}, {900 * time.Millisecond, 1}, {time.Second, 1}, {time.Second + 1, 2}, {1900 * time.Millisecond, 2},
+	}{{0, 0}, {time.Millisecond, 1}, {900 * time.Millisecond, 1}, {time.Second, 1}, {time.Second + 1, 2}, {1900 * time.Millisecond, 2},
 		{time.Hour, 3600}, {most - 1, math.MaxUint32}, {most, math.MaxUint32}} {
 		t.Run(fmt.Sprint(tt.d), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
