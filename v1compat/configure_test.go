@@ -41,13 +41,14 @@ func TestConfigureErrors(t *testing.T) {
 	for _, tt := range []configured{
 		{name: "endpoint never", do: func(c *v1compat.AWSIoTMQTTClient) {}, want: "ConfigureEndpoint: Invalid host. (it was never called)"},
 		{name: "host empty", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureEndpoint("", 8883) }, want: "ConfigureEndpoint: Invalid host."},
+		{name: "endpoint of nothing", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureEndpoint("", 0) }, want: "ConfigureEndpoint: Invalid host. (it is empty)"},
 		{name: "port 0", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureEndpoint("h", 0) }, want: "ConfigureEndpoint: Invalid port number. (0"},
 		{name: "port negative", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureEndpoint("h", -1) }, want: "Invalid port number."},
 		{name: "port big", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureEndpoint("h", 65536) }, want: "Invalid port number."},
 		{name: "scheme", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureEndpoint("ssl://h", 1) }, want: "without a scheme"},
 		{name: "CA missing", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials(filepath.Join(dir, "no"), file, file) },
 			want: "ConfigureCredentials: root CA: open ", is: fs.ErrNotExist},
-		{name: "CA none", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials("", file, file) }, want: "root CA: open : no such file", is: fs.ErrNotExist},
+		{name: "CA none", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials("", file, file) }, want: "root CA: the path is empty", is: fs.ErrNotExist},
 		{name: "key missing", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials(file, "no", file) }, want: "private key: open no", is: fs.ErrNotExist},
 		{name: "certificate missing", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials(file, file, "no") }, want: "certificate: open no", is: fs.ErrNotExist},
 		{name: "certificate is a directory", do: func(c *v1compat.AWSIoTMQTTClient) { c.ConfigureCredentials(file, file, dir) }, want: "is a directory"},
@@ -94,6 +95,7 @@ func TestConfigureErrors(t *testing.T) {
 			if assert.Error(t, err) {
 				assert.Contains(t, err.Error(), tt.want)
 				assert.NotContains(t, err.Error(), "dialled")
+				assert.Equal(t, tt.name == "endpoint never", strings.Contains(err.Error(), "never called"), err.Error())
 				assert.NotContains(t, err.Error(), "SECRETTEXT")
 			}
 			assert.False(t, tt.is != nil && !errors.Is(err, tt.is), "%v is not %v", err, tt.is)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	awsiot "github.com/portage-iot/awsiot/v2"
@@ -195,7 +196,7 @@ func (c *AWSIoTMQTTClient) problem(keepAliveSeconds []int) (time.Duration, error
 	for _, e := range c.problems {
 		errs = append(errs, e)
 	}
-	errs = append(errs, c.settings.check(c.wrapped)...)
+	errs = append(errs, c.settings.check(c.wrapped || slices.ContainsFunc(c.problems, func(e *ConfigureError) bool { return e.Call == "ConfigureEndpoint" }))...)
 	k := 600
 	switch len(keepAliveSeconds) {
 	case 0:

@@ -129,11 +129,12 @@ func (s *settings) putUser(o *awsiot.ClientOptions) {
 }
 
 // check returns what Connect can say about the settings as a whole. Files are
-// opened here so that every unreadable one is named; the core reads them.
-func (s *settings) check(wrapped bool) []error {
+// opened here so that every unreadable one is named; the core reads them. placed: the endpoint comes from elsewhere, or has its
+// own error.
+func (s *settings) check(placed bool) []error {
 	var errs []error
 	add := func(call string, err error) { errs = append(errs, &ConfigureError{Call: call, Err: err}) }
-	if s.host == "" && s.port == 0 && !wrapped {
+	if s.host == "" && s.port == 0 && !placed {
 		add("ConfigureEndpoint", &ValueError{Message: "Invalid host.", Err: errors.New("it was never called")})
 	}
 	if s.credential && !s.pem { // which has its own error
@@ -178,7 +179,9 @@ func (s *settings) dropPEM() error {
 // readable opens the file, as v1 did at once in configureCredentials.
 func readable(path string) error {
 	f, err := os.Open(path)
-	if err != nil {
+	if err != nil && path == "" {
+		return fmt.Errorf("the path is empty (%w)", err)
+	} else if err != nil {
 		return err
 	}
 	defer f.Close()
