@@ -46,10 +46,11 @@ func demo(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fs.PrintDefaults()
 	}
 	mutated := fs.Bool("mutate", false, "change one byte of a payload in the rewritten program, to see the demo find it and fail")
-	switch err := fs.Parse(args); {
+	switch err := parseFlags(fs, args, stderr); {
 	case errors.Is(err, flag.ErrHelp):
 		return exitDone
 	case err != nil:
+		fmt.Fprintf(stderr, "iotmigrate demo: %v\n", err)
 		return exitError
 	case fs.NArg() > 0:
 		fmt.Fprintf(stderr, "iotmigrate demo: unexpected argument %q\n", fs.Arg(0))

@@ -14,6 +14,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -94,6 +96,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
+
+// parseFlags parses args. The help is for who asks for it: below it, an error would be read by nobody.
+func parseFlags(fs *flag.FlagSet, args []string, stderr io.Writer) error {
+	help := fs.Usage
+	fs.Usage = func() {}
+	fs.SetOutput(io.Discard)
+	err := fs.Parse(args)
+	fs.SetOutput(stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		help()
+	case err != nil:
+		err = fmt.Errorf("%w; iotmigrate help %s lists the flags", err, strings.TrimPrefix(fs.Name(), "iotmigrate "))
+	}
+	return err
+}
 
 func usage(w io.Writer) {
 	fmt.Fprintln(w, `usage: iotmigrate COMMAND [FLAGS] [PACKAGES]

@@ -238,11 +238,8 @@ func parse(name string, args []string, stderr io.Writer) (options, error) {
 	if name == "fix" {
 		fs.BoolVar(&o.config.Force, "force", false, "also change files of which git has no copy as they are")
 	}
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return o, err
-		}
-		return o, errors.New("see the flags above")
+	if err := parseFlags(fs, args, stderr); err != nil {
+		return o, err
 	}
 	if err := o.route(from, to); err != nil {
 		return o, err
@@ -298,10 +295,16 @@ func (o *options) packages(patterns []string, goos, tags string) (err error) {
 	}
 	if o.config.Dir != "" {
 		if st, err := os.Stat(o.config.Dir); err != nil {
-			return err
+			return fmt.Errorf("-C: %w", err)
 		} else if !st.IsDir() {
 			return fmt.Errorf("-C %s: not a directory", o.config.Dir)
 		}
+	}
+	if o.html, err = o.place("-html", o.html); err != nil {
+		return err
+	}
+	if o.config.Baseline, err = o.place("-baseline", o.config.Baseline); err != nil {
+		return err
 	}
 	o.config.Patterns = patterns
 	for _, p := range patterns {
@@ -310,6 +313,21 @@ func (o *options) packages(patterns []string, goos, tags string) (err error) {
 		}
 	}
 	return nil
+}
+
+// place returns where a file of -html or -baseline is, by -C, and an error where its directory is missing: said before a
+// long run, not after it.
+func (o *options) place(name, file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(o.config.Dir, file)
+	}
+	if st, err := os.Stat(filepath.Dir(file)); err != nil || !st.IsDir() {
+		return "", fmt.Errorf("%s %s: there is no directory %s", name, file, filepath.Dir(file))
+	}
+	return file, nil
 }
 
 // list splits a comma-separated value.

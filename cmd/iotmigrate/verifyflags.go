@@ -125,11 +125,10 @@ func parseVerify(args []string, stderr io.Writer) (verifyOptions, error) {
 	fs.BoolVar(&o.diff.Strict, "strict", false, "the order of packets counts across topics too")
 	fs.BoolVar(&o.idioms, "idioms", false, "NEW was written by fix -idioms: what that changes on the wire on purpose is expected too")
 	fs.BoolVar(&o.json, "json", false, "write the result as JSON")
-	if err := fs.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return o, err
-		}
-		return o, fmt.Errorf("%w: see the flags above", errUsage)
+	if err := parseFlags(fs, args, stderr); errors.Is(err, flag.ErrHelp) {
+		return o, err
+	} else if err != nil {
+		return o, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	rest := fs.Args()
 	if len(rest) < 2 {

@@ -115,7 +115,11 @@ func (r *Report) verdict(u *unit.Unit) string {
 	}
 	switch {
 	case u.Rewritten && len(u.Reasons) > 0:
-		return fmt.Sprintf("stays %s's; through V2 %s: %s; left: %s", r.words().Owner, r.done(), sitesText(by[unit.Rewritten]), sitesText(by[unit.Left]))
+		text := fmt.Sprintf("stays %s's; through V2 %s: %s", r.words().Owner, r.done(), sitesText(by[unit.Rewritten]))
+		if left := by[unit.Left]; len(left) > 0 {
+			text += "; left: " + sitesText(left)
+		}
+		return text
 	case u.Rewritten:
 		text := r.done() + ": " + sitesText(by[unit.Rewritten])
 		if len(u.Bridges) > 0 {
