@@ -56,7 +56,7 @@ func (l *link) handshake(t *trial) (*ConnackPacket, error) {
 		return nil, &ValidationError{Field: "ClientOptions", Problem: err.Error(), err: err}
 	}
 	if _, err := l.conn.Write(packet); err != nil {
-		return nil, handshakeError(err, t.currentLimit())
+		return nil, handshakeError(l.refusal(err), t.currentLimit())
 	}
 	c.tellSent()
 	if c.trace != nil && c.trace.ConnectSent != nil {
@@ -80,6 +80,22 @@ func (l *link) handshake(t *trial) (*ConnackPacket, error) {
 			return nil, handshakeError(err, t.currentLimit())
 		}
 	}
+}
+
+// refusalWait is how long a TLS alert is waited for, when the broker has gone already: what it sent is here, or lost.
+const refusalWait = time.Second
+
+// refusal returns the TLS alert behind err, that of a write, if there is one: with TLS 1.3 a broker refuses a certificate
+// when the client takes the handshake for done, and may be gone before CONNECT is written.
+func (l *link) refusal(err error) error {
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() || l.conn.SetReadDeadline(time.Now().Add(refusalWait)) != nil {
+		return err
+	}
+	_, alert := l.conn.Read(make([]byte, 1))
+	if remote, ok := errors.AsType[*net.OpError](alert); ok && remote.Op == remoteError {
+		return alert
+	}
+	return err
 }
 
 // accept judges the first packet of the broker, which must be a CONNACK [MQTT5-3.2.0-1].

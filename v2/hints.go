@@ -69,6 +69,9 @@ const endpointHint = "the endpoint of an account is what `aws iot describe-endpo
 // noTLSHint is for the end of a connection that TLS does not protect, before anything came.
 const noTLSHint = "the connection is without TLS, which the broker may want on this port: MTLSFromPath or TLS in the place of PlainTCP, ssl:// in that of tcp://"
 
+// remoteError is how crypto/tls marks an alert.
+const remoteError = "remote error"
+
 // tlsHint says what an error of the TLS handshake itself probably means, where connectHint, which does not see the phase,
 // would speak of what comes after it.
 func (o *ClientOptions) tlsHint(err error) string {
@@ -135,16 +138,16 @@ func (o *ClientOptions) connectHint(err error, own *x509.Certificate) string {
 	case o.Port == 443 && awsNamed && o.TLSConfig != nil && o.TLSConfig.NextProtos != nil && !slices.Contains(o.TLSConfig.NextProtos, alpnMQTT) &&
 		!errors.Is(err, context.DeadlineExceeded):
 		return "on port 443 AWS IoT Core wants the ALPN name " + alpnMQTT + ": leave TLSConfig.NextProtos nil, or put it in"
-	case errors.As(err, &remote) && remote.Op == "remote error" && strings.Contains(remote.Err.Error(), "no application protocol"):
+	case errors.As(err, &remote) && remote.Op == remoteError && strings.Contains(remote.Err.Error(), "no application protocol"):
 		return "the broker does not know the ALPN name that was offered, and may want " + alpnMQTT + ", or none: see TLSConfig.NextProtos and Port"
-	case errors.As(err, &remote) && remote.Op == "remote error": // so crypto/tls marks an alert; with TLS 1.3 it comes after the handshake
+	case errors.As(err, &remote) && remote.Op == remoteError: // with TLS 1.3 it comes after the handshake
 		if hint := o.datesHint(own); hint != "" {
 			return hint
 		}
 		return "the broker does not take the TLS handshake: the client's certificate may be missing, expired, not active, or of an authority that the broker does not know"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens on that port"
-	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET):
+	case errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
 		if _, plain := o.Auth.(plainTCP); plain {
 			return noTLSHint
 		}
