@@ -113,6 +113,9 @@ func (p *plain) coreOptions(s *shape) awsiot.ClientOptions {
 	if o.MaxReconnectInterval <= 0 {
 		co.MinReconnectDelay, co.MaxReconnectDelay = firstWait, firstWait
 	}
+	if o.ConnectRetry {
+		co.InitialReconnectDelay = o.ConnectRetryInterval
+	}
 	co.MaxInflight = 0
 	co.OnPublishReceived = nil
 	if h := s.handler(o.DefaultPublishHandler); h != nil {

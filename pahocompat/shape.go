@@ -28,7 +28,7 @@ func FromV2(core *awsiot.Client) Client {
 }
 
 // NewV2 makes an awsiot.Client with paho's options, for a program of which the options still have paho's shape: servers, which
-// are tried in order, TLS, websockets, dialers and credentials, keep-alive and timeouts, the will, the session, the delays between attempts, and
+// are tried in order, TLS, websockets, dialers and credentials, keep-alive and timeouts, the will, the session, the delays between attempts (ConnectRetryInterval is the first, and doubles up to MaxReconnectInterval), and
 // the handlers OnConnect, OnConnectionLost, OnReconnecting, OnConnectAttempt and DefaultPublishHandler, which get FromV2 of the client.
 // It does no I/O and never fails: what is wrong with o is an error of Start. With CleanSession messages are
 // kept in memory, whatever the Store; without, a FileStore becomes awsiot.NewFileStore in the same directory, and what paho has left

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/portage-iot/awsiot/iotlocal"
 	mqtt "github.com/portage-iot/awsiot/pahocompat"
@@ -41,6 +42,21 @@ func TestFromV2ConnectsAgain(t *testing.T) {
 	must(t, "Connect again", c.Connect())
 	if !c.IsConnected() || c.IsConnectionOpen() {
 		t.Errorf("the client is in state %v", core.State())
+	}
+}
+
+// ConnectRetryInterval is the first delay, and nothing without ConnectRetry.
+func TestNewV2RetryInterval(t *testing.T) {
+	for _, retry := range []bool{true, false} {
+		core := mqtt.NewV2(mqtt.NewClientOptions().AddBroker("tcp://localhost:1").SetConnectRetry(retry).SetConnectRetryInterval(7 * time.Second))
+		t.Cleanup(func() { core.Close() })
+		var got time.Duration
+		if err := core.Update(func(o *awsiot.ClientOptions) { got = o.InitialReconnectDelay }); err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]time.Duration{true: 7 * time.Second}[retry]; got != want {
+			t.Errorf("ConnectRetry %v: %v, not %v", retry, got, want)
+		}
 	}
 }
 

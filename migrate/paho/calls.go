@@ -3,6 +3,7 @@ package paho
 import (
 	"go/ast"
 	"go/constant"
+	"go/token"
 	"go/types"
 	"slices"
 
@@ -194,6 +195,12 @@ func (w *writer) disconnect(u *flow.Use) {
 			return
 		}
 	}
+	if c, ok := ast.Unparen(arg).(*ast.CallExpr); ok && len(c.Args) == 1 && w.Info.Types[c.Fun].IsType() {
+		if lit, ok := ast.Unparen(c.Args[0]).(*ast.BasicLit); ok && lit.Kind == token.INT { // uint(250)
+			w.k.Edit(edit.Replace(arg, edit.Src(lit), edit.Text(" * "+t+".Millisecond")))
+			return
+		}
+	}
 	w.k.Edit(edit.Replace(arg, edit.Text(t+".Duration("), edit.Src(arg), edit.Text(") * "+t+".Millisecond")))
 }
 
@@ -205,6 +212,10 @@ func (p *pkg) qos(e ast.Expr, v2 string) []edit.Piece {
 	if c, ok := ast.Unparen(e).(*ast.CallExpr); ok && len(c.Args) == 1 && p.Info.Types[c.Fun].IsType() {
 		if _, lit := ast.Unparen(c.Args[0]).(*ast.BasicLit); lit {
 			return []edit.Piece{edit.Src(c.Args[0])}
+		}
+		to, of := p.Info.TypeOf(c), p.Info.TypeOf(c.Args[0])
+		if b, ok := of.Underlying().(*types.Basic); ok && b.Info()&types.IsInteger != 0 && p.Info.Types[e].Value == nil && types.Identical(to, types.Typ[types.Byte]) {
+			return []edit.Piece{edit.Text(v2 + ".QoS("), edit.Src(c.Args[0]), edit.Text(")")} // byte(q): QoS cuts as byte does
 		}
 	}
 	if c, ok := ast.Unparen(e).(*ast.CallExpr); ok {

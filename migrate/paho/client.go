@@ -94,7 +94,7 @@ func (p *pkg) examineOptionsOf(c *class, m *flow.Ctor) {
 			}
 		case "ProtocolVersion":
 			if v := s.value(); v == nil || v.ExactString() != "4" {
-				p.stays(c, u.Sel.Sel.Pos(), "options", "options", "v2 speaks MQTT 5, and another version is asked for")
+				p.stays(c, u.Sel.Sel.Pos(), "options", "options", versionText(v))
 			}
 		case "Will", "BinaryWill":
 			if why := willQoS(s); why.Text != "" {
@@ -102,6 +102,14 @@ func (p *pkg) examineOptionsOf(c *class, m *flow.Ctor) {
 			}
 		}
 	}
+}
+
+// versionText is the reason of a protocol version that is not 4.
+func versionText(v constant.Value) string {
+	if v == nil {
+		return "v2 speaks MQTT 5, and the version that is asked for is not constant"
+	}
+	return "v2 speaks MQTT 5, and another version is asked for"
 }
 
 // examinePackage looks at what the package does with any options, for a client whose options are not all followed.

@@ -68,6 +68,7 @@ var shapes = []rewrite.Doc{
 	rewrite.Line(2, "`mqtt.NewClientOptions()`, its setters and fields, one by one or in chains", "`opts := awsiot.OptionsPaho()`, one assignment per setter in place", "C: every use of the options [has a rule](#options)"),
 	rewrite.Line(2, "`AddBroker(url)`", "`opts.Endpoint, opts.Port, opts.Auth`, or `awsiot.BrokerPaho(opts, url)` for a URL that is computed", "C: one broker"),
 	rewrite.Line(2, "`SetOnConnectHandler(h)`, `SetConnectionLostHandler(h)` and their fields", "`opts.OnConnectionSuccess`, `opts.OnDisconnection` with `go h(e.Client)`", "S; a value that may be nil, or change, stands in `awsiot.OnConnectPaho` and `awsiot.OnConnectionLostPaho`, which read it where paho did"),
+	rewrite.Line(2, "`SetConnectRetryInterval(d)`", "`opts.InitialReconnectDelay = d`, which doubles up to MaxReconnectDelay where paho's stays; nothing without ConnectRetry, as under paho", "C: ConnectRetry is a constant, and the same for all"),
 	rewrite.Line(2, "`SetStore(mqtt.NewFileStore(dir))`", "bridged: `mqtt.NewV2(opts)` uses `awsiot.NewFileStore(dir)` and takes over what paho has left there; nothing with a clean session, where paho empties it", "S, [reported](#store)"),
 	rewrite.Line(2, "`SetAutoAckDisabled(true)` and `Ack()` of messages", "bridged: `mqtt.NewV2(opts)`, and handlers in `mqtt.HandlerV2`, which keep paho's shape", "S, [reported](#acks)"),
 	rewrite.Line(2, "`SetAutoReconnect(false)`, and any other option without a form of v2", "bridged: `mqtt.NewV2(opts)`", "S, [reported](#options)"),

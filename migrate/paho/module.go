@@ -58,6 +58,11 @@ func (m *module) analyze() {
 			}
 		}
 	}
+	for _, p := range m.pkgs {
+		for _, c := range p.classes[options] {
+			p.decide(c)
+		}
+	}
 	for k := kinds - 1; k >= 0; k-- { // clients ask what their options say
 		for _, p := range m.pkgs {
 			for _, c := range p.classes[k] {

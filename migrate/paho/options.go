@@ -76,6 +76,7 @@ var rows = []row{
 	{name: "MaxReconnectInterval", form: setter | field, write: maxReconnect, problem: aSecond},
 	{name: "AutoReconnect", form: setter | field, write: nothing, problem: only("true", "v2 connects again always, NewV2 stops the client after a loss")},
 	{name: "ConnectRetry", form: setter | field, write: nothing, problem: isConstant},
+	{name: "ConnectRetryInterval", form: setter | field, write: retryInterval, problem: retryKnown},
 	{name: "OrderMatters", form: setter, write: nothing, problem: isConstant},
 	{name: "Order", form: field, write: nothing, problem: isConstant},
 	{name: "ResumeSubs", form: setter | field, write: resumeSubs, problem: isConstant},
@@ -171,6 +172,26 @@ func (f *facts) merge(o *facts) {
 	f.made, f.retrying, f.loosening = f.made+o.made, f.retrying+o.retrying, f.loosening+o.loosening
 }
 
+// decide finds the facts for which all makers of the options count.
+func (p *pkg) decide(c *class) {
+	for _, u := range c.flow.Uses {
+		s := p.settingOf(u)
+		if s == nil {
+			continue
+		}
+		switch s.name {
+		case "OrderMatters", "Order":
+			c.set.unordered = c.set.unordered || s.is(false)
+			c.set.sometimes = c.set.sometimes || s.is(false) && c.set.loosening < c.set.made
+		case "ConnectRetry":
+			c.set.retries = c.set.retries || s.value() == nil || s.is(true) && c.set.retrying < c.set.made
+			c.set.retry = c.set.retry || s.is(true)
+		case "AutoReconnect":
+			c.set.ends = c.set.ends || !s.is(true)
+		}
+	}
+}
+
 // is reports whether the setting has the constant value v.
 func (s *setting) is(v bool) bool { return s.value() != nil && constant.BoolVal(s.value()) == v }
 
@@ -202,7 +223,7 @@ func (p *pkg) examineOptions(c *class) {
 			switch u.Sel.Sel.Name {
 			case "ClientID", "Username", "TLSConfig":
 			default:
-				p.stays(c, u.Sel.Sel.Pos(), "options", "computed-options", "the "+u.Sel.Sel.Name+" of the options is read")
+				p.stays(c, u.Sel.Sel.Pos(), "options", "computed-options", u.Sel.Sel.Name+" is read from the options")
 			}
 		case flow.Call, flow.FieldSet:
 			p.examineSetting(c, u)
@@ -235,16 +256,6 @@ func (p *pkg) examineSetting(c *class, u *flow.Use) {
 	if s == nil {
 		p.stays(c, u.Sel.Sel.Pos(), "options", "computed-options", u.Sel.Sel.Name+" has no rule here")
 		return
-	}
-	switch s.name {
-	case "OrderMatters", "Order":
-		c.set.unordered = c.set.unordered || s.is(false)
-		c.set.sometimes = c.set.sometimes || s.is(false) && c.set.loosening < c.set.made
-	case "ConnectRetry":
-		c.set.retries = c.set.retries || s.value() == nil || s.is(true) && c.set.retrying < c.set.made
-		c.set.retry = c.set.retry || s.is(true)
-	case "AutoReconnect":
-		c.set.ends = c.set.ends || !s.is(true)
 	}
 	r := s.rule()
 	if r == nil {
@@ -345,6 +356,25 @@ func aSecond(s *setting) rewrite.Why {
 		if n, ok := constant.Int64Val(v); ok && n < 1e9 {
 			return rewrite.Why{Anchor: "options", Text: "the delays between attempts begin at 1 s, above this MaxReconnectInterval"}
 		}
+	}
+	return rewrite.Why{}
+}
+
+// retryInterval is the first delay of a client that tries again until it is connected. paho takes it without ConnectRetry, and
+// does not look at it.
+func retryInterval(s *setting, o string, q func(string) string) []edit.Piece {
+	if c := s.p.classOf(options, s.on); !c.set.retry {
+		return nil
+	}
+	return assign("InitialReconnectDelay")(s, o, q)
+}
+
+func retryKnown(s *setting) rewrite.Why {
+	switch c := s.p.classOf(options, s.on); {
+	case c == nil || c.set.retries || c.set.elsewhere:
+		return rewrite.Why{Anchor: "computed-options", Text: "whether ConnectRetryInterval counts is up to ConnectRetry, which is not known here"}
+	case !c.set.retry && s.value() == nil:
+		return rewrite.Why{Anchor: "options", Text: "ConnectRetryInterval has no option of v2 without ConnectRetry"}
 	}
 	return rewrite.Why{}
 }
