@@ -269,6 +269,13 @@ func (w *writer) waited(o *operation, t tokenUse) {
 		blank = "_, "
 	}
 	p := t.wait
+	if as := w.readNext(t, reads); as != nil {
+		w.k.DeleteStmt(t.def)
+		w.k.DeleteStmt(p.stmt)
+		w.k.Insert(as.Lhs[0].Pos(), blank)
+		w.k.Edit(edit.Replace(reads[0], call...))
+		return
+	}
 	errName := ""
 	if len(reads) > 0 {
 		errName = w.errName(t, reads)
@@ -304,6 +311,34 @@ func (w *writer) waited(o *operation, t tokenUse) {
 	default:
 		w.dropWait(p.first)
 	}
+}
+
+// readNext is the assignment right behind a wait that stands alone, itself or the first part of an if statement, when it takes
+// the error of the token and nothing else reads that: the call moves there. nil for anything else.
+func (w *writer) readNext(t tokenUse, reads []*ast.CallExpr) *ast.AssignStmt {
+	if t.wait.stmt == nil || len(reads) != 1 {
+		return nil
+	}
+	par, self := rewrite.ParentSkippingParens(w.cursor(reads[0]))
+	as, ok := par.Node().(*ast.AssignStmt)
+	if !ok || len(as.Lhs) != 1 || len(as.Rhs) != 1 || as.Rhs[0] != self || as.Tok != token.DEFINE && as.Tok != token.ASSIGN {
+		return nil
+	}
+	if id, ok := as.Lhs[0].(*ast.Ident); !ok || id.Name == "_" {
+		return nil
+	}
+	next := par
+	if head, ok := par.Parent().Node().(*ast.IfStmt); ok && head.Init == as {
+		next = par.Parent()
+	}
+	wait := w.cursor(t.wait.stmt)
+	if before, ok := next.PrevSibling(); !ok || before.Node() != wait.Node() {
+		return nil
+	}
+	if before, ok := wait.PrevSibling(); !ok || before.Node() != t.def {
+		return nil
+	}
+	return as
 }
 
 // movesIn reports whether the call moves into the if statement that waits for it: nothing else reads its error, and no blank line

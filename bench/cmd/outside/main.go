@@ -91,13 +91,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 type report struct {
 	Units []struct {
 		Rewritten bool
-		Sites     []struct{ Rule, Outcome string }
+		Sites     []site
 		Reasons   []struct{ Pos, Text, Link string }
 		Bridges   []struct{ Pos, What, Text, Link string }
 		Package   string
 	}
 	Problems []struct{ Package string }
 }
+
+// site is a call site of a unit.
+type site struct{ Rule, Outcome string }
 
 // row is one module.
 type row struct {
@@ -146,6 +149,9 @@ func (o options) module(ctx context.Context, dir string) (r *row, err error) {
 	}
 	var packages []string
 	for _, u := range r.report.Units {
+		if slices.ContainsFunc(u.Sites, func(s site) bool { return s.Rule == "not analyzed" }) {
+			continue // a file that this build leaves out: what it names is no import path
+		}
 		packages = append(packages, strings.TrimSuffix(u.Package, "_test"))
 	}
 	slices.Sort(packages)
