@@ -59,6 +59,13 @@ func WritesInline(c *Client) *atomic.Int64 {
 	return n
 }
 
+// Waiters returns how many calls wait for the outcome of an attempt.
+func Waiters(c *Client) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiters)
+}
+
 // WaitingBlocks returns how many blocks of received messages wait for their handlers.
 func WaitingBlocks(c *Client) int {
 	c.messages.mu.Lock()

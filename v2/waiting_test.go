@@ -238,3 +238,25 @@ func (l *lineLog) has(text string) bool {
 	}
 	return false
 }
+
+// Who gave up waiting for a connection is forgotten at once: a program may ask again and again while it is offline.
+func TestWaitersAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := awsiot.NewClient(awsiot.ClientOptions{Endpoint: "nobody", Auth: awsiot.PlainTCP(), Dialer: (&memnet.Network{}).Dial})
+		defer c.Close()
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 10 {
+			if _, err := c.AwaitConnected(ctx); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+		}
+		if n := awsiot.Waiters(c); n != 0 {
+			t.Errorf("%d wait", n)
+		}
+	})
+}

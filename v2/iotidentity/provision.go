@@ -207,7 +207,9 @@ func (p *provisioning) prepare() error {
 		return nil
 	case old != nil:
 		p.result.PrivateKeyPEM = old
-		p.signer, err = parseKey(old)
+		if p.signer, err = parseKey(old); err != nil {
+			err = fmt.Errorf("%s: %w", p.o.KeyFile, err)
+		}
 		return err
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -380,7 +380,7 @@ func TestProvisionFiles(t *testing.T) {
 			put(t, o.KeyFile, string(oldPEM))
 			o.Key = iotidentity.KeyOfService
 		}, fs.ErrExist, "the service's key would replace it"},
-		{"key is none", func(t *testing.T, f *factory, o *iotidentity.ProvisionOptions) { put(t, o.KeyFile, "x") }, nil, "the private key is not PEM"},
+		{"key is none", func(t *testing.T, f *factory, o *iotidentity.ProvisionOptions) { put(t, o.KeyFile, "x") }, nil, ".key: the private key is not PEM"},
 		{"key is encrypted", func(t *testing.T, f *factory, o *iotidentity.ProvisionOptions) {
 			put(t, o.KeyFile, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n")
 		}, nil, "or encrypted"},

@@ -336,6 +336,23 @@ func TestRegister(t *testing.T) {
 	}
 }
 
+// Ten policies and no more are attached to a target; everybody has no such limit.
+func TestPoliciesOfATarget(t *testing.T) {
+	r := house(t)
+	for i := range MaxPolicies + 1 {
+		name := fmt.Sprint("more", i)
+		_, err := r.CreatePolicy(name, "{}", t0)
+		must(t, err, r.AttachPolicy(name, AnyPrincipal, false))
+		err = r.AttachPolicy(name, certA, false) // which has one
+		if refused, ok := errors.AsType[*Error](err); (i >= MaxPolicies-1) != (ok && refused.Kind == Limit) || !ok && err != nil {
+			t.Errorf("policy %d: %v", i+2, err)
+		}
+	}
+	if n := len(r.Attached(certA, false)); n != MaxPolicies {
+		t.Errorf("%d are attached", n)
+	}
+}
+
 func TestKinds(t *testing.T) {
 	for k := NotFound; k <= Conflict; k++ {
 		if strings.HasPrefix(k.String(), "Kind(") {
