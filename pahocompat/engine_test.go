@@ -5,10 +5,12 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -103,6 +105,37 @@ func TestAutoFallsBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// When the paho engine gets no connection either, all is as it was: what is published then is in the store.
+func TestAutoTrialLeavesTheStoreOpen(t *testing.T) {
+	withEngine(t, mqtt.EngineAuto)
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		tries := 0
+		o := mqtt.NewClientOptions().AddBroker("tcp://broker:1883").SetClientID("c").SetCleanSession(false).SetStore(mqtt.NewFileStore(dir)).
+			SetConnectRetry(true).SetConnectRetryInterval(time.Hour).SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
+			tries++
+			client, broker := net.Pipe()
+			go func() {
+				_, _ = broker.Read(make([]byte, 1000))
+				broker.Close()
+			}()
+			return client, nil
+		})
+		c := mqtt.NewClient(o)
+		c.Connect()
+		synctest.Wait()
+		if tries != 3 {
+			t.Errorf("%d connections, want one of MQTT 5, and those of paho: 3.1.1, then 3.1", tries)
+		}
+		c.Publish("a", 1, false, "kept")
+		synctest.Wait()
+		if files, err := filepath.Glob(filepath.Join(dir, "*")); len(files) != 1 {
+			t.Errorf("the store has %q, %v", files, err)
+		}
+		c.Disconnect(0)
+	})
 }
 
 // A publish that was made while Connect was trying goes along, and its token ends.

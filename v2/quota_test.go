@@ -38,6 +38,24 @@ func TestFlowControlPublishes(t *testing.T) {
 	})
 }
 
+// The rate is one of publishes: SUBSCRIBE and UNSUBSCRIBE count their bytes only.
+func TestFlowControlSubscribes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *awsiot.ClientOptions) { o.FlowControl = awsiot.FlowControlAWS })
+		p := w.start()
+		began := time.Now()
+		for i := range 50 {
+			w.client.SubscribeAsync(filters(nil, fmt.Sprint("f", i)))
+		}
+		for range 50 {
+			expect[*packets.Subscribe](p)
+		}
+		if took := time.Since(began); took > 100*time.Millisecond {
+			t.Errorf("50 packets took %v", took)
+		}
+	})
+}
+
 // Cases of aws-c-mqtt's tests, group "limits": flow_control_iot_core_throughput.
 func TestFlowControlBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -102,6 +102,24 @@ func TestOperator(t *testing.T) {
 	}
 }
 
+// What the operator has said of a certificate that waits holds when it is registered, whatever the template says.
+func TestOperatorIsFaster(t *testing.T) {
+	for _, said := range []CertificateStatus{Active, Inactive, Revoked} {
+		b := newBench(t, Limits{})
+		b.template("one", fleetTemplate, TemplateOptions{})
+		id, token := b.fromCSR()
+		if ok, err := b.s.SetStatus(id, said, b.now); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if ok, a := b.register("one", token, `{"Serial":"1"}`, Client{}); !ok {
+			t.Fatal(a)
+		}
+		if got := b.s.Status(id, b.now); got != said {
+			t.Errorf("%v, want %v", got, said)
+		}
+	}
+}
+
 func TestParseTopic(t *testing.T) {
 	for s, want := range map[string]Topic{
 		"$aws/certificates/create/json":                    {Op: CreateKeys},
