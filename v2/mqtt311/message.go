@@ -262,8 +262,11 @@ func (c *Connection) deliver(l *link, p *packets.PublishPacket) error {
 	}
 	if full && p.Qos == 0 {
 		c.counts.InboundDropped++
+		n := c.counts.InboundDropped
 		c.mu.Unlock()
-		c.o.Logger.Warn("mqtt311: a message at QoS 0 was dropped: the handlers do not keep up", "topic", p.TopicName)
+		if n&(n-1) == 0 { // the 1st, 2nd, 4th, 8th: a broker must not fill the log
+			c.o.Logger.Warn("mqtt311: messages at QoS 0 are dropped: the handlers do not keep up", "topic", p.TopicName, "dropped", n)
+		}
 		return nil
 	}
 	*waits += size

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -365,6 +366,7 @@ func TestHostileBroker(t *testing.T) {
 // hold, too, and at QoS 1, where none may be dropped, the connection ends and the rest comes on the next one.
 func TestFlood(t *testing.T) {
 	const limit = 100_000
+	var log bytes.Buffer // written by the reader alone, looked at when that is at rest
 	script(t, func(c *mqtt311.Connection, accept func(bool) net.Conn) {
 		release, heard := make(chan struct{}), 0
 		c.OnMessage(func(*mqtt311.Message) { <-release; heard++ })
@@ -377,6 +379,9 @@ func TestFlood(t *testing.T) {
 		dropped := int(c.Stats().InboundDropped)
 		if held := tiny - dropped; held > limit/100 || held == 0 {
 			t.Errorf("%d messages of a byte are held", held)
+		}
+		if n := strings.Count(log.String(), "\n"); n == 0 || n > 20 {
+			t.Errorf("%d records in the log", n)
 		}
 		p := numbered(packets.Publish, 1).(*packets.PublishPacket)
 		p.Qos, p.Payload = 1, make([]byte, 900)
@@ -398,7 +403,9 @@ func TestFlood(t *testing.T) {
 		if want := tiny - dropped + sent; heard != want { // the last of them ended the connection, and one more came on the next
 			t.Errorf("%d messages were heard, not %d", heard, want)
 		}
-	}, func(o *mqtt311.Options) { o.MaxInboundBytes = limit })
+	}, func(o *mqtt311.Options) {
+		o.MaxInboundBytes, o.Logger = limit, slog.New(slog.NewTextHandler(&log, nil))
+	})
 }
 
 // What comes in place of a CONNACK.
