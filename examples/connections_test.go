@@ -245,7 +245,9 @@ func TestConnectRefused(t *testing.T) {
 	t.Parallel()
 	c := newConnection(t, iotlocal.Options{})
 	for want, args := range map[string][]string{
-		`-auth "" is none of`:   {},
+		"needs the path of a":   {}, // -auth is mtls
+		`-auth "x" is none of`:  {"-auth", "x"},
+		`argument "x"`:          {"x"},
 		"no such file":          {"-auth", "mtls", "-c", "none.pem", "-k", "none.key"},
 		"Auth: PKCS #12":        {"-auth", "pkcs12"},
 		"belong together":       {"-auth", "custom-authorizer", "-token", "t"},
@@ -254,11 +256,15 @@ func TestConnectRefused(t *testing.T) {
 	} {
 		p := connect.start(t, []string{"AWS_EC2_METADATA_DISABLED=true"}, append(args, "-e", c.Host(), "-p", fmt.Sprint(c.TLSPort()), "-r", c.CAFile())...)
 		status := 1
-		if len(args) > 0 && args[0] == "-nonsense" {
+		if len(args) == 1 { // wrong use
 			status = 2
 		}
 		if got := p.wait(t); got != status || !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("%v: status %d, %s; want %s", args, got, &p.stderr, want)
 		}
+	}
+	p := connect.start(t, nil, "-auth", "mtls")
+	if got := p.wait(t); got != 2 || !strings.Contains(p.stderr.String(), "-e is missing, the host name of the endpoint") {
+		t.Errorf("no endpoint: status %d, %s", got, &p.stderr)
 	}
 }

@@ -42,7 +42,7 @@ func TestFailedConnectionsAreExplained(t *testing.T) {
 		raw  string
 		want string
 	}{
-		{"the CA of another server", srv.TLSPort(), &tls.Config{RootCAs: rootCAs(other), Certificates: pair(good, good)}, "", "Give the client the CA file of this server"},
+		{"the CA of another server", srv.TLSPort(), &tls.Config{RootCAs: rootCAs(other), Certificates: pair(good, good)}, "", "give the client the CA file of this server"},
 		{"another name", srv.TLSPort(), &tls.Config{RootCAs: rootCAs(srv), ServerName: "x.example", Certificates: pair(good, good)}, "", "-san or Options.SANs"},
 		{"another name, secure websockets", srv.WSSPort(), &tls.Config{RootCAs: rootCAs(srv), ServerName: "x.example"}, "", "-san or Options.SANs"},
 		{"no certificate", srv.TLSPort(), &tls.Config{RootCAs: rootCAs(srv)}, "", "give the client the certificate and key of a thing"},
@@ -105,7 +105,7 @@ func TestExplainTLS(t *testing.T) {
 		want string
 	}{
 		{errors.New("local error: tls: bad record MAC"), "local error: tls: bad record MAC: most likely the client does not trust this server's certificate"},
-		{errors.New("remote error: tls: unknown certificate authority"), "Give the client the CA file of this server (ca.pem)"},
+		{errors.New("remote error: tls: unknown certificate authority"), "give the client the CA file of this server (ca.pem)"},
 		{errors.New("remote error: tls: expired certificate"), "the client's clock"},
 		{errors.New("remote error: tls: internal error"), "the client has refused"},
 		{&tls.CertificateVerificationError{Err: x509.CertificateInvalidError{Reason: x509.Expired}}, "remove the thing's files"},

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +31,7 @@ type setup struct {
 	templates []fleetTemplate
 	restarted bool // a job that is there already was made before
 
-	things, claims []iotlocal.Thing // that prepare has made
+	things, claims []iotlocal.Thing // that prepare has made, by the flags and by the file
 }
 
 // prepare does it, until ctx ends.
@@ -41,8 +43,19 @@ func (p *setup) prepare(ctx context.Context, srv *iotlocal.Server) error {
 		}
 		p.things = append(p.things, t)
 	}
-	if err := configure(ctx, srv, p.config); err != nil {
+	made, err := configure(ctx, srv, p.config)
+	if err != nil {
 		return err
+	}
+	for _, n := range made {
+		if slices.ContainsFunc(p.things, func(t iotlocal.Thing) bool { return t.Name == n }) {
+			continue
+		}
+		t, err := srv.NewThing(n) // which is there
+		if err != nil {
+			return err
+		}
+		p.things = append(p.things, t)
 	}
 	for _, j := range p.jobs {
 		err := srv.Jobs(j.thing).Create(j.id, j.document, iotlocal.JobOptions{})
@@ -101,10 +114,11 @@ var errEnded = errors.New("iotlocal: told to end")
 // maxConfig bounds the file of -config, in bytes.
 const maxConfig = 64 << 20
 
-// configure does the operations of a file. The end of ctx ends it, also while it waits for the file, which may be a pipe.
-func configure(ctx context.Context, srv *iotlocal.Server, file string) error {
+// configure does the operations of a file, and returns the names of the things that NewThing has made. The end of ctx ends
+// it, also while it waits for the file, which may be a pipe.
+func configure(ctx context.Context, srv *iotlocal.Server, file string) (things []string, err error) {
 	if file == "" {
-		return nil
+		return nil, nil
 	}
 	type read struct {
 		text []byte
@@ -119,23 +133,34 @@ func configure(ctx context.Context, srv *iotlocal.Server, file string) error {
 	select {
 	case r = <-done:
 	case <-ctx.Done():
-		return errEnded
+		return nil, errEnded
 	}
 	if r.err != nil {
-		return fmt.Errorf("iotlocal: -config: %w", r.err)
+		return nil, fmt.Errorf("iotlocal: -config: %w", r.err)
 	}
-	err := srv.ConfigureContext(ctx, r.text)
+	err = srv.ConfigureContext(ctx, r.text)
 	if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
-		return errEnded
+		return nil, errEnded
 	}
 	if wrong, ok := errors.AsType[*iotlocal.ConfigError](err); ok {
 		at := fmt.Sprintf("%s:%d", file, wrong.Line)
 		if wrong.Operation != "" {
 			at += ": " + wrong.Operation
 		}
-		return fmt.Errorf("iotlocal: -config %s: %w", at, wrong.Err)
+		return nil, fmt.Errorf("iotlocal: -config %s: %w", at, wrong.Err)
+	} else if err != nil {
+		return nil, err
 	}
-	return err
+	var entries []struct{ Operation, ThingName string }
+	if err := json.Unmarshal(r.text, &entries); err != nil {
+		return nil, fmt.Errorf("iotlocal: -config %s: %w", file, err)
+	}
+	for _, e := range entries {
+		if e.Operation == "NewThing" {
+			things = append(things, e.ThingName)
+		}
+	}
+	return things, nil
 }
 
 func readConfig(file string) ([]byte, error) {

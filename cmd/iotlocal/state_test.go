@@ -225,8 +225,14 @@ func TestConfig(t *testing.T) {
 	}
 	write("[\n{\"operation\": \"NewThing\", \"thingName\": \"lamp\"},\n{\"operation\": \"CreateThingGroup\", \"thingGroupName\": \"lamps\"}\n]")
 	for range 2 {
-		if exit, out, bad := serve(); exit != exitOK || !strings.Contains(out, "ready") {
+		exit, out, bad := serve()
+		if exit != exitOK || !strings.Contains(out, "ready") {
 			t.Fatalf("exit %d: %s%s", exit, out, bad)
+		}
+		for _, want := range []string{"thing      lamp\n", "cert       " + filepath.Join(dir, "state", "certs", "lamp.pem") + "\n", "key        " + filepath.Join(dir, "state", "certs", "lamp.key") + "\n"} {
+			if strings.Count(out, want) != 1 {
+				t.Errorf("%q is not there once in\n%s", want, out)
+			}
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "state", "certs", "lamp.pem")); err != nil {

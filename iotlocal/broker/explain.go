@@ -12,7 +12,7 @@ import (
 // tlsHints say what the errors of failed handshakes mean: the first line whose
 // text is part of the error. Some of the errors are what the client has said.
 var tlsHints = []struct{ text, hint string }{
-	{"bad record MAC", "most likely the client does not trust this server's certificate: in TLS 1.3 OpenSSL says so in a way that cannot be read. " + trust},
+	{"bad record MAC", "most likely the client does not trust this server's certificate: in TLS 1.3 OpenSSL says so in a way that cannot be read; " + trust},
 	{"remote error: tls: unknown certificate authority", trust},
 	{"remote error: tls: bad certificate", trust},
 	{"remote error: tls: unknown certificate", trust},
@@ -29,7 +29,7 @@ var tlsHints = []struct{ text, hint string }{
 	{"unsupported SSLv2 handshake", "the client must speak TLS 1.2 or newer"},
 }
 
-const trust = "Give the client the CA file of this server (ca.pem), and let it connect by a name that the server's certificate has: localhost, 127.0.0.1, ::1, and those of -san or Options.SANs"
+const trust = "give the client the CA file of this server (ca.pem), and let it connect by a name that the server's certificate has: localhost, 127.0.0.1, ::1, and those of -san or Options.SANs; a client whose clock is wrong refuses it too"
 
 // ExplainTLS returns the text of an error of a TLS handshake, followed by what it
 // usually means and what helps.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -75,7 +76,7 @@ func Setup(defaults Target) *Target {
 // Close must follow.
 func Parse(defaults Target, args []string, out io.Writer) (*Target, error) {
 	t := &defaults
-	f := flag.NewFlagSet(defaults.ClientID, flag.ContinueOnError)
+	f := flag.NewFlagSet(filepath.Base(os.Args[0]), flag.ContinueOnError)
 	f.SetOutput(out)
 	text := func(p *string, usage string, names ...string) {
 		for _, n := range names {

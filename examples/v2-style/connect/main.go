@@ -63,7 +63,7 @@ func parse(args []string, out io.Writer) (settings, error) {
 		p           *string
 		name, usage string
 	}{
-		{&s.auth, "auth", "mtls, pkcs12, custom-authorizer, websocket, cognito or role-alias"},
+		{&s.auth, "auth", "mtls, the default, pkcs12, custom-authorizer, websocket, cognito or role-alias"},
 		{&s.endpoint, "e endpoint", "host name of the endpoint"}, {&s.ca, "r ca rootCA", "file of the root CA; none: the system's"},
 		{&s.cert, "c cert", "file of the device certificate"}, {&s.key, "k key", "file of the private key"},
 		{&s.id, "id clientId", "client id; connect by default"}, {&s.topic, "t topic", "topic; sdk/test/Go by default"},
@@ -83,6 +83,20 @@ func parse(args []string, out io.Writer) (settings, error) {
 	f.BoolVar(&s.overWebsocket, "over-websocket", false, "custom authorizer over a websocket")
 	if err := f.Parse(args); err != nil {
 		return s, err
+	}
+	var problem error
+	switch {
+	case f.NArg() > 0:
+		problem = fmt.Errorf("connect: unexpected argument %q", f.Arg(0))
+	case s.endpoint == "":
+		problem = errors.New("connect: -e is missing, the host name of the endpoint; iotlocal serve is one on this machine")
+	}
+	if problem != nil {
+		fmt.Fprintln(out, problem)
+		return s, problem
+	}
+	if s.auth == "" {
+		s.auth = "mtls"
 	}
 	if s.id == "" {
 		s.id = "connect"
