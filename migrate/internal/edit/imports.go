@@ -84,7 +84,7 @@ func importEdits(f *ast.File, tf *token.File, add []Import, drop []*ast.ImportSp
 			other = nil
 			continue
 		}
-		edits = append(edits, dropSpec(f, tf, s, drop, slices.ContainsFunc(gone, func(g Package) bool { return g.Path == specPath(s) && g.Apart })))
+		edits = append(edits, dropSpec(f, tf, s, drop))
 	}
 	if len(other) > 0 {
 		edits = append(edits, addOther(block, anchor, gone, other))
@@ -244,9 +244,9 @@ func declOf(f *ast.File, s *ast.ImportSpec) *ast.GenDecl {
 	return nil
 }
 
-// dropSpec removes a spec with its line, or the whole declaration when nothing is left in it. One that was among others, which
-// stay, leaves no blank line.
-func dropSpec(f *ast.File, tf *token.File, s *ast.ImportSpec, drop []*ast.ImportSpec, among bool) Edit {
+// dropSpec removes a spec with its line, or the whole declaration when nothing is left in it. Among others, which stay, it
+// leaves no blank line.
+func dropSpec(f *ast.File, tf *token.File, s *ast.ImportSpec, drop []*ast.ImportSpec) Edit {
 	g := declOf(f, s)
 	left := 0
 	for _, o := range g.Specs {
@@ -266,7 +266,7 @@ func dropSpec(f *ast.File, tf *token.File, s *ast.ImportSpec, drop []*ast.Import
 	}
 	if line := tf.Line(end); line < tf.LineCount() {
 		end = max(end, tf.LineStart(line+1)-1)
-		if among && left > 0 && alone(g, tf, s) {
+		if left > 0 && alone(g, tf, s) {
 			pos, end = tf.LineStart(tf.Line(pos)), end+1
 		}
 	}

@@ -3,7 +3,7 @@ package edit
 import "testing"
 
 func TestFixImports(t *testing.T) {
-	gone := []Package{{Path: "x.org/old", Name: "old", Exports: map[string]bool{"Do": true}}}
+	gone := []Package{{Path: "x.org/old", Name: "old", Exports: map[string]bool{"Do": true}}, {Path: "x.org/older", Name: "older"}}
 	ctx, time, niu := Import{"context", "context"}, Import{"time", "time"}, Import{"x.org/v2", "new"}
 	for _, test := range []struct {
 		name, src string
@@ -14,6 +14,16 @@ func TestFixImports(t *testing.T) {
 			"package p\n\nimport (\n\t\"fmt\"\n\n\t\"x.org/old\" // why\n\t\"x.org/zoo\"\n)\n\nvar _ = fmt.Sprint(zoo.X)\n",
 			[]Import{ctx, time, niu},
 			"package p\n\nimport (\n\t\"context\"\n\t\"fmt\"\n\t\"time\"\n\n\tnew \"x.org/v2\" // why\n\t\"x.org/zoo\"\n)\n\nvar _ = fmt.Sprint(zoo.X)\n"},
+		{"two of three go",
+			"package p\n\nimport (\n\t\"fmt\"\n\n\t\"x.org/old\"\n\t\"x.org/older\"\n\t\"x.org/zoo\"\n)\n\nvar _ = fmt.Sprint(zoo.X)\n",
+			[]Import{niu},
+			"package p\n\nimport (\n\t\"fmt\"\n\n\tnew \"x.org/v2\"\n\t\"x.org/zoo\"\n)\n\nvar _ = fmt.Sprint(zoo.X)\n"},
+		{"a group goes",
+			"package p\n\nimport (\n\t\"fmt\"\n\n\t// Why.\n\t\"x.org/older\"\n\n\t\"x.org/zoo\"\n)\n\nvar _ = fmt.Sprint(zoo.X)\n", nil,
+			"package p\n\nimport (\n\t\"fmt\"\n\n\t\"x.org/zoo\"\n)\n\nvar _ = fmt.Sprint(zoo.X)\n"},
+		{"the last group goes",
+			"package p\n\nimport (\n\t\"fmt\"\n\n\t\"x.org/older\"\n)\n\nvar _ = fmt.Sprint()\n", nil,
+			"package p\n\nimport (\n\t\"fmt\"\n)\n\nvar _ = fmt.Sprint()\n"},
 		{"kept while it is used",
 			"package p\n\nimport (\n\t\"x.org/old\"\n)\n\nvar _ = old.Do\n", []Import{niu},
 			"package p\n\nimport (\n\t\"x.org/old\"\n\tnew \"x.org/v2\"\n)\n\nvar _ = old.Do\n"},
