@@ -78,7 +78,7 @@ func dialProxy(ctx context.Context, dial dialFunc, u *url.URL, addr string) (net
 	web := u.Scheme == "http" || u.Scheme == "https"
 	switch {
 	case !web && u.Scheme != "socks5" && u.Scheme != "socks5h":
-		return nil, fmt.Errorf("scheme %q is not http, https or socks5", u.Scheme)
+		return nil, fmt.Errorf("scheme %q is not http, https or socks5: a proxy is a URL, as http://HOST:PORT", u.Scheme)
 	case u.Hostname() == "": // it would be this machine
 		return nil, errors.New("the URL of the proxy has no host")
 	case web:

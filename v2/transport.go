@@ -201,10 +201,19 @@ func timeoutCause(ctx context.Context, err error, doing string, limit time.Durat
 	if u, ok := errors.AsType[*unreturned](err); ok && (u.earlier || u.what != tlsHandshake) {
 		doing += ": " + u.text()
 	}
+	if pe, ok := errors.AsType[*ProxyError](err); ok {
+		doing += " through proxy " + pe.Proxy
+	}
 	if t, ok := ctx.(*trial); ok {
 		limit = t.currentLimit()
 	}
-	if cause := context.Cause(ctx); errors.Is(cause, context.DeadlineExceeded) {
+	cause := context.Cause(ctx)
+	if ne, ok := errors.AsType[net.Error](err); cause == nil && ok && ne.Timeout() {
+		if d, ok := ctx.Deadline(); ok && !time.Now().Before(d) { // who has given the deadline to the connection, as for SOCKS, may notice it first
+			cause = context.DeadlineExceeded
+		}
+	}
+	if errors.Is(cause, context.DeadlineExceeded) {
 		return fmt.Errorf("%s: not done within ConnectTimeout %v: %w", doing, limit, cause)
 	} else if cause != nil {
 		return cause

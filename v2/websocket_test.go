@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
@@ -269,10 +270,34 @@ func TestHTTPProxy(t *testing.T) {
 		o.HTTPProxy = http.ProxyURL(&url.URL{Scheme: "gopher", Host: "x"})
 		c := awsiot.NewClient(o)
 		defer c.Close()
-		if err := c.StartAndWait(within(time.Minute)); err == nil || !strings.Contains(err.Error(), `scheme "gopher" is not http, https or socks5`) {
+		if err := c.StartAndWait(within(time.Minute)); err == nil || !strings.Contains(err.Error(), `scheme "gopher" is not http, https or socks5: a proxy is a URL, as http://HOST:PORT`) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// A proxy that says nothing is named when the time is over: it is not the endpoint that does not answer.
+func TestSilentProxy(t *testing.T) {
+	for _, scheme := range []string{"http", "https", "socks5"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, func(o *awsiot.ClientOptions) {
+				o.HTTPProxy = http.ProxyURL(&url.URL{Scheme: scheme, Host: "broker:1883", User: url.UserPassword("me", "s3cret")})
+				o.ConnectTimeout = 3 * time.Second
+			})
+			go func() {
+				conn, err := w.ln.Accept()
+				if err == nil {
+					defer conn.Close()
+					_, _ = io.Copy(io.Discard, conn)
+				}
+			}()
+			err := w.client.StartAndWait(context.Background())
+			want := "through proxy " + scheme + "://broker:1883: not done within ConnectTimeout 3s"
+			if err == nil || !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("%v, want %q in it", err, want)
+			}
+		})
+	}
 }
 
 // Dial gives the transport without MQTT on it.
