@@ -21,6 +21,7 @@ func plan(in rewrite.Input) []*unit.Unit {
 	p := analyzed(in)
 	var out []*unit.Unit
 	var roots []*class
+	owners := map[*ast.SelectorExpr]*unit.Unit{}
 	for _, c := range p.all() {
 		if r := c.root(); c.moves() && !slices.Contains(roots, r) {
 			roots = append(roots, r)
@@ -41,13 +42,16 @@ func plan(in rewrite.Input) []*unit.Unit {
 			}
 		}
 		out = append(out, w.k.Unit)
+		for _, s := range w.looked {
+			owners[s] = w.k.Unit
+		}
 	}
 	for _, c := range p.classes[client] {
 		if u := p.left(c); u != nil {
 			out = append(out, u)
 		}
 	}
-	p.strayTokens(&out)
+	p.strayTokens(&out, owners)
 	p.loggers(out)
 	for _, u := range out {
 		u.SortReasons()

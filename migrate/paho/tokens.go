@@ -425,9 +425,9 @@ func (w *writer) future(o *operation, t tokenUse) {
 	}
 }
 
-// strayTokens adds the uses of tokens to the units, each to one of its file or, without, to a unit of its own. A call whose token
-// is dropped is a use, too.
-func (p *pkg) strayTokens(units *[]*unit.Unit) {
+// strayTokens adds the uses of tokens to the units, each to that of its client (owners), else to any, or, without, to a unit of its
+// own. A call whose token is dropped is a use, too.
+func (p *pkg) strayTokens(units *[]*unit.Unit, owners map[*ast.SelectorExpr]*unit.Unit) {
 	p.bridgedTokens()
 	for cur := range p.Ins.Root().Preorder((*ast.SelectorExpr)(nil)) {
 		s := cur.Node().(*ast.SelectorExpr)
@@ -441,9 +441,9 @@ func (p *pkg) strayTokens(units *[]*unit.Unit) {
 		if !known {
 			outcome = unit.Left
 		}
-		var to *unit.Unit
-		for _, u := range *units {
-			if to == nil || outcome != unit.Left && u.Edits != nil && to.Edits == nil {
+		to := owners[s]
+		for i := 0; i < len(*units) && owners[s] == nil; i++ {
+			if u := (*units)[i]; to == nil || outcome != unit.Left && u.Edits != nil && to.Edits == nil {
 				to = u
 			}
 		}
