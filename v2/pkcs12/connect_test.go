@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,6 +108,41 @@ func TestConnects(t *testing.T) {
 				t.Errorf("from bytes: %v", err)
 			}
 		})
+	}
+}
+
+// The certificates beside the client's own go to the server with it, behind it.
+func TestSendsChain(t *testing.T) {
+	w := newWorld(t)
+	pair, err := tls.LoadX509KeyPair(w.thing.CertFile, w.thing.KeyFile) // any will do for the server
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAnyClientCert})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	got := make(chan []*x509.Certificate, 1)
+	go func() {
+		defer close(got)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if c := conn.(*tls.Conn); c.Handshake() == nil {
+			got <- c.ConnectionState().PeerCertificates
+		}
+	}()
+	client := awsiot.NewClient(awsiot.ClientOptions{Endpoint: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, ClientID: "pump",
+		TLSConfig: &tls.Config{InsecureSkipVerify: true}, Auth: pkcs12.MTLSFromBytes(w.encode(t, p12.Modern2023, password), password)})
+	defer client.Close()
+	if err := client.StartAndWait(t.Context()); err == nil {
+		t.Error("connected to no broker")
+	}
+	if certs := <-got; len(certs) != 2 || !certs[0].Equal(w.cert) || !certs[1].Equal(w.ca) {
+		t.Errorf("%d certificates came", len(certs))
 	}
 }
 
