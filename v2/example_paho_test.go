@@ -50,3 +50,26 @@ func ExampleOptionsPaho() {
 	// true
 	// asked for: true true
 }
+
+// Handlers of connections, and a Connect that is called again, as programs on paho.mqtt.golang do.
+func ExampleConnectPaho() {
+	broker, stop := local("paho-again")
+	defer stop()
+	online := make(chan bool, 1)
+	opts := awsiot.OptionsPaho()
+	opts.Endpoint, opts.Port, opts.Auth, opts.CAFile = broker.Endpoint, broker.Port, broker.Auth, broker.CAFile
+	opts.ClientID = "paho-again"
+	opts.OnConnectionSuccess = awsiot.OnConnectPaho(func(c *awsiot.Client) { online <- awsiot.ConnectedPaho(c) })
+	opts.OnDisconnection = awsiot.OnConnectionLostPaho(func(_ *awsiot.Client, err error) { fmt.Println("lost:", err) }) // not by Close
+	client := awsiot.NewClient(*opts)
+	_, err := client.StartRetryAsync().Wait(context.Background())
+	fmt.Println(err, <-online, awsiot.StartedPaho(client))
+	_, err = awsiot.ConnectPaho(client).Wait(context.Background()) // there already
+	fmt.Println(err)
+	client.Close()
+	fmt.Println(awsiot.StartedPaho(client))
+	// Output:
+	// <nil> true true
+	// <nil>
+	// false
+}
