@@ -13,7 +13,7 @@ func TestWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := newModule(t, files)
-	conf := Config{Dir: filepath.Join(dir, "moves", "lib"), Whole: true, Mode: Fix, Force: true}
+	conf := Config{Dir: filepath.Join(dir, "moves", "lib"), Whole: true, Bridges: true, Mode: Fix, Force: true}
 	res, err := Run(t.Context(), conf)
 	if err != nil {
 		t.Fatal(err)

@@ -228,6 +228,7 @@ func Analyze(in Input, families []*Family) []*unit.Unit {
 			tables := in
 			tables.Bridges = in.Bridges && !in.Whole
 			p = newPackage(tables)
+			p.given = in.Bridges
 			p.bridge = func(fn *types.Func) bool {
 				return slices.ContainsFunc(families, func(f *Family) bool { return f.isBridge(fn) })
 			}

@@ -25,6 +25,7 @@ type Package struct {
 	named    map[ast.Node][]newName        // new names given out per function
 	bridge   func(*types.Func) bool        // functions that only show a client in another shape
 	reads    map[*ast.CallExpr]*flow.Read  // calls that stand for a field or variable
+	given    bool                          // calls on what the library hands to a callback go through it to the new client
 }
 
 // Input is a type-checked package and what the analysis must know about its files.
@@ -40,7 +41,7 @@ type Input struct {
 	// Bridges says that a use without a rule may stay on the old shape while the rest is rewritten.
 	Bridges bool
 	// Whole says that all packages of a module are rewritten at once. Rules by a table write no bridges then, and take those of
-	// an earlier run away between the packages.
+	// an earlier run away between the packages; only calls on what the library hands to a callback go through it to the new client.
 	Whole bool
 	// Idioms says that the result is written as new code would be, where that means the same.
 	Idioms bool
