@@ -19,7 +19,7 @@ func (p *pkg) connectsAgain(u *flow.Use) bool {
 		return true
 	}
 	for cur := range u.Cur.Enclosing((*ast.FuncDecl)(nil), (*ast.FuncLit)(nil)) {
-		if p.mod.afterLoss()[cur.Node()] {
+		if p.mod.lost[cur.Node()] {
 			return true
 		}
 	}
@@ -45,16 +45,13 @@ func (p *pkg) asksForConnection(e ast.Expr) (found bool) {
 
 // afterLoss are the functions that run when a connection is lost: the handlers, and what they call.
 func (m *module) afterLoss() map[ast.Node]bool {
-	if m.lost != nil {
-		return m.lost
-	}
-	m.lost = map[ast.Node]bool{}
+	found := map[ast.Node]bool{}
 	decls := map[string]*ast.FuncDecl{}
 	infos := map[ast.Node]*pkg{}
 	var todo []ast.Node
 	reach := func(p *pkg, n ast.Node) {
-		if !m.lost[n] {
-			m.lost[n], infos[n] = true, p
+		if !found[n] {
+			found[n], infos[n] = true, p
 			todo = append(todo, n)
 		}
 	}
@@ -87,7 +84,7 @@ func (m *module) afterLoss() map[ast.Node]bool {
 			return true
 		})
 	}
-	return m.lost
+	return found
 }
 
 // always reports whether u happens whenever the value that it is a use of is made: it is in no branch, loop or function

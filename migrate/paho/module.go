@@ -11,7 +11,7 @@ import (
 // module is packages that are rewritten together and have to do with each other, or one that is alone.
 type module struct {
 	pkgs []*pkg
-	lost map[ast.Node]bool // afterLoss, once it is known
+	lost map[ast.Node]bool // afterLoss; the packages are written at the same time, so it is found before
 }
 
 // memo is the name under which the packages stand in a survey. Their classes do not change any more when they do.
@@ -41,6 +41,7 @@ func analyzed(in rewrite.Input) *pkg {
 // analyze finds what keeps classes, and lets those stay that depend on them.
 func (m *module) analyze() {
 	m.meet()
+	m.lost = m.afterLoss()
 	for _, p := range m.pkgs {
 		for _, c := range p.classes[options] {
 			p.count(c)
