@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -106,6 +107,7 @@ type lines struct {
 	mu   sync.Mutex
 	kept bool
 	b    bytes.Buffer
+	own  bytes.Buffer // what this module said: paho's goroutines may outlive the test that made their client
 }
 
 // logged are the loggers of the tests: they are set once, before the first client.
@@ -118,17 +120,33 @@ func (l *lines) keep(on bool) {
 	defer l.mu.Unlock()
 	l.kept = on
 	l.b.Reset()
+	l.own.Reset()
 }
 
-func (l *lines) Println(v ...any) {
+func (l *lines) Println(v ...any) { l.add(v...) }
+
+func (l *lines) Printf(format string, v ...any) { l.add(fmt.Sprintf(format, v...)) }
+
+// add is called by the two above only, which the library calls.
+func (l *lines) add(v ...any) {
+	pc, _, _, _ := runtime.Caller(2)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.kept {
-		fmt.Fprintln(&l.b, v...)
+	if !l.kept {
+		return
+	}
+	fmt.Fprintln(&l.b, v...)
+	if !strings.Contains(runtime.FuncForPC(pc).Name(), "handOn") { // which hands on what paho says
+		fmt.Fprintln(&l.own, v...)
 	}
 }
 
-func (l *lines) Printf(format string, v ...any) { l.Println(fmt.Sprintf(format, v...)) }
+// said is what this module said.
+func (l *lines) said() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.own.String()
+}
 
 func (l *lines) has(text string) bool { return strings.Contains(l.text(), text) }
 
@@ -170,5 +188,18 @@ func TestLoggers(t *testing.T) {
 	tok.Wait()
 	if !failed.has("unknown protocol") {
 		t.Error("no ERROR of an unknown protocol")
+	}
+}
+
+// What paho says comes from its own goroutines, and is told from what this module says.
+func TestLinesSaid(t *testing.T) {
+	logged.warn.keep(true)
+	defer logged.warn.keep(false)
+	paho.WARN.Println("theirs")
+	paho.WARN.Printf("theirs %d", 2)
+	mqtt.WARN.Println("ours")
+	mqtt.WARN.Printf("ours %d", 2)
+	if said, all := logged.warn.said(), logged.warn.text(); !strings.Contains(said, "ours\n") || !strings.Contains(said, "ours 2\n") || strings.Contains(said, "theirs") || !strings.Contains(all, "theirs 2") {
+		t.Errorf("said %q of %q", said, all)
 	}
 }

@@ -254,7 +254,7 @@ func TestStoreOfQoS2Auto(t *testing.T) {
 	if n := mqtt.Fallbacks() - before; n != 1 {
 		t.Errorf("%d fallbacks", n)
 	}
-	if said := logged.warn.text(); strings.Count(said, "goes on with paho.mqtt.golang") != 1 || strings.Count(said, "Store: i.9") != 1 {
+	if said := logged.warn.said(); strings.Count(said, "goes on with paho.mqtt.golang") != 1 || strings.Count(said, "Store: i.9") != 1 {
 		t.Errorf("said %q", said)
 	}
 }
@@ -277,7 +277,7 @@ func TestFileStoreQuiet(t *testing.T) {
 			c.Disconnect(quiesce)
 		}
 	}
-	if said := logged.warn.text() + logged.err.text(); said != "" {
+	if said := logged.warn.said() + logged.err.said(); said != "" {
 		t.Errorf("said %q", said)
 	}
 }
