@@ -201,7 +201,7 @@ func (c *Connection) event(fn func(error), err error) {
 
 // Disconnect ends the connection, with DISCONNECT when there is one, and every operation that is pending with
 // awsiot.ErrStopped. It returns at the end of ctx at the latest, with the connection dropped, and does not wait for
-// callbacks. On a connection that was never made it ends what waits for one.
+// callbacks. A broker that does not read any more is given up after two seconds. On a connection that was never made it ends what waits for one.
 func (c *Connection) Disconnect(ctx context.Context) error {
 	if ctx == nil {
 		return errNoContext

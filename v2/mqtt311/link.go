@@ -24,7 +24,7 @@ type link struct {
 	gone           chan struct{} // closed by close
 	once           sync.Once
 
-	writing sync.Mutex // a packet is written whole
+	writing chan struct{} // whose token is in it writes, a packet whole; has room for one
 	ping    *time.Timer
 	pong    *time.Timer // closes the connection when no PINGRESP comes
 	timers  sync.Mutex
@@ -46,16 +46,20 @@ func (l *link) close() {
 	})
 }
 
+// goodbyeTimeout is how long DISCONNECT, and what is being written before it, may take: the broker may have stopped reading.
+const goodbyeTimeout = 2 * time.Second
+
 // goodbye ends the connection with DISCONNECT.
 func (l *link) goodbye() {
+	_ = l.conn.SetWriteDeadline(time.Now().Add(goodbyeTimeout))
 	_ = l.write(packets.NewControlPacket(packets.Disconnect))
 	l.close()
 }
 
 // write writes a packet.
 func (l *link) write(p packets.ControlPacket) error {
-	l.writing.Lock()
-	defer l.writing.Unlock()
+	l.writing <- struct{}{}
+	defer func() { <-l.writing }()
 	return p.Write(l.conn)
 }
 
@@ -66,7 +70,7 @@ func (c *Connection) attempt(ctx context.Context) (*link, error) {
 		return nil, err
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	l := &link{conn: conn, in: bufio.NewReader(conn), work: make(chan struct{}, 1), gone: make(chan struct{})}
+	l := &link{conn: conn, in: bufio.NewReader(conn), work: make(chan struct{}, 1), gone: make(chan struct{}), writing: make(chan struct{}, 1)}
 	_ = conn.SetDeadline(time.Now().Add(c.o.ConnackTimeout))
 	err = c.shake(l)
 	if err == nil {

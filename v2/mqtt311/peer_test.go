@@ -437,6 +437,33 @@ func TestNoConnack(t *testing.T) {
 	}
 }
 
+// A broker that does not read any more does not hold up Disconnect, nor a publish that is being written.
+func TestDisconnectUnread(t *testing.T) {
+	for _, publishing := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			client, broker := net.Pipe()
+			go func() {
+				if _, err := packets.ReadPacket(broker); err == nil {
+					_, _ = broker.Write([]byte{0x20, 0x02, 0x00, 0x00})
+				}
+			}()
+			c := mqtt311.NewConnection(mqtt311.Options{Endpoint: "broker", ClientID: "device", Auth: awsiot.PlainTCP(), Dialer: pipe(client)})
+			if _, err := c.Connect(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			if publishing {
+				c.PublishAsync(&mqtt311.PublishPacket{Topic: "a", Payload: []byte("x")}, func(error) {})
+				synctest.Wait()
+			}
+			begin := time.Now()
+			if err := c.Disconnect(context.Background()); err != nil || time.Since(begin) > 2*time.Second {
+				t.Errorf("publishing %v: %v after %v", publishing, err, time.Since(begin))
+			}
+			_ = broker.Close()
+		})
+	}
+}
+
 // FuzzBroker feeds the client what a broker could send: it neither panics nor hangs nor makes room for more than it takes.
 func FuzzBroker(f *testing.F) {
 	for _, p := range []packets.ControlPacket{numbered(packets.Publish, 1), numbered(packets.Pubrec, 1), numbered(packets.Pubrel, 1), packets.NewControlPacket(packets.Suback)} {
