@@ -193,11 +193,6 @@ func (p *pkg) apart(ua, ub *flow.Use) bool {
 	return false
 }
 
-// isParam reports whether v is a parameter of a function that is declared, or of a literal.
-func (p *pkg) isParam(v *types.Var) bool {
-	return v.Kind() == types.ParamVar
-}
-
 func within(n ast.Node, c inspector.Cursor) bool {
 	return n.Pos() <= c.Node().Pos() && c.Node().End() <= n.End()
 }

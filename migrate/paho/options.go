@@ -52,6 +52,7 @@ type row struct {
 	// problem says why a setting has no rule; nil: it always has one.
 	problem func(s *setting) rewrite.Why
 	form    form
+	hook    kind // connected or lost, of a handler that it sets; client: of none
 }
 
 // form tells whether a row is about a setter, a field, or both.
@@ -87,10 +88,10 @@ var rows = []row{
 	{name: "BinaryWill", form: setter, write: will, problem: willQoS},
 	{name: "UnsetWill", form: setter, write: noWill},
 	{name: "DefaultPublishHandler", form: setter | field, write: defaultHandler},
-	{name: "OnConnectHandler", form: setter, write: onConnect},
-	{name: "OnConnect", form: field, write: onConnect},
-	{name: "ConnectionLostHandler", form: setter, write: onLost},
-	{name: "OnConnectionLost", form: field, write: onLost},
+	{name: "OnConnectHandler", form: setter, write: onConnect, hook: connected},
+	{name: "OnConnect", form: field, write: onConnect, hook: connected},
+	{name: "ConnectionLostHandler", form: setter, write: onLost, hook: lost},
+	{name: "OnConnectionLost", form: field, write: onLost, hook: lost},
 }
 
 // rule is the rule of a setting, nil when it has none.
@@ -200,7 +201,7 @@ func (p *pkg) counts(u *flow.Use) int {
 	switch v, _ := u.Node.(*types.Var); {
 	case !p.always(u):
 		return 0
-	case v != nil && p.isParam(v):
+	case v != nil && v.Kind() == types.ParamVar:
 		return math.MaxInt16
 	}
 	return 1
@@ -476,13 +477,8 @@ func defaultHandler(s *setting, o string, q func(string) string) []edit.Piece {
 	return append(append([]edit.Piece{edit.Text(o + ".OnPublishReceived = " + v2 + ".Unhandled(")}, h...), edit.Text(")"))
 }
 
-// varies reports whether the handler of a connection that s sets is a value that may be nil, or change before it is called.
+// varies reports whether the handler that s, which has a hook, sets is a value that may be nil, or change before it is called.
 func (s *setting) varies() bool {
-	switch s.name {
-	case "OnConnectHandler", "OnConnect", "ConnectionLostHandler", "OnConnectionLost":
-	default:
-		return false
-	}
 	e := ast.Unparen(s.args[0])
 	_, lit := e.(*ast.FuncLit)
 	return !lit && !s.p.Info.Types[e].IsNil() && !s.p.steady(e)

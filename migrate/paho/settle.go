@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/types"
 	"slices"
-	"strings"
 
 	"github.com/portage-iot/awsiot/migrate/internal/flow"
 	"golang.org/x/tools/go/ast/inspector"
@@ -108,14 +107,12 @@ func (p *pkg) depends(c *class) {
 		return
 	}
 	for _, u := range c.flow.Uses {
-		if s := p.settingOf(u); s != nil && s.varies() {
-			k := connected
-			if strings.Contains(s.name, "Lost") {
-				k = lost
-			}
-			if !p.classOf(k, s.args[0]).moves() {
-				p.stays(c, u.Sel.Sel.Pos(), "options", "callbacks", "the handler is a value that may be nil, or change, and keeps paho's shape")
-			}
+		s := p.settingOf(u)
+		if s == nil {
+			continue
+		}
+		if r := s.rule(); r != nil && r.hook != client && s.varies() && !p.classOf(r.hook, s.args[0]).moves() {
+			p.stays(c, u.Sel.Sel.Pos(), "options", "callbacks", "the handler is a value that may be nil, or change, and keeps paho's shape")
 		}
 	}
 	for _, b := range c.flow.Borders {

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	awsiot "github.com/portage-iot/awsiot/v2"
 	"github.com/portage-iot/awsiot/v2/internal/service"
@@ -194,10 +193,8 @@ func reason(err error) map[string]string {
 	if text == "" {
 		text = fmt.Sprintf("%T", err) // nor may they be empty
 	}
-	for n := maxDetail; len(text) > maxDetail; n-- {
-		if utf8.RuneStart(text[n]) {
-			text = text[:n]
-		}
+	if len(text) > maxDetail {
+		text = strings.ToValidUTF8(text[:maxDetail], "") // without half a character
 	}
 	return map[string]string{"error": text}
 }

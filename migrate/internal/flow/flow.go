@@ -146,6 +146,9 @@ type Class struct {
 // First is the position of the first constructor, else of the first member or use.
 func (c *Class) First() token.Pos { return c.at }
 
+// Given reports whether all values of c are the library's, which hands them to a callback.
+func (c *Class) Given() bool { return len(c.Ctors) == 0 && c.Callback != nil }
+
 // Analyze returns the classes of t in p, in source order.
 func Analyze(p *Package, in *inspector.Inspector, t Target) []*Class {
 	a := &analysis{p: p, t: t, info: p.Info, in: in,

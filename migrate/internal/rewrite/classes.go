@@ -31,7 +31,7 @@ func (g group) classes(p *Package) (classes, bridged []*flow.Class) {
 		case len(c.Ctors) == 0 && len(c.Uses) == 0 && len(c.Borders) == 0 && (len(c.Shared) == 0 || len(c.Mentions) == 0):
 		case t.Keep && len(c.Ctors)+len(c.Uses) == 0 && c.Callback == nil && !slices.ContainsFunc(c.Borders, func(b flow.Border) bool { return b.Kind != flow.Exported || b.Way != flow.Declared }):
 			// what functions hand out whose types stay: said where a client goes there
-		case len(c.Ctors) == 0 && c.Callback != nil && (!p.given || !g.calls(c)):
+		case c.Given() && (!p.given || !g.calls(c)):
 			// values that the library hands to a callback: it goes on giving them
 		case len(c.Ctors) == 0 && c.Callback == nil && g.shape(p, c) && (p.Bridges || len(c.Shared) == 0):
 			shapes = append(shapes, c)

@@ -29,7 +29,7 @@ func (k *Class) plan() {
 	case len(t.Unit.Reasons) == 0:
 		k.take(t)
 		k.bridged(t)
-	case !k.Pkg.Bridges && (!k.Pkg.given || k.Flow.Callback == nil || len(k.Flow.Ctors) > 0):
+	case !k.Pkg.Bridges && !(k.Pkg.given && k.Flow.Given()):
 		k.Unit.Reasons, k.Unit.Notes = t.Unit.Reasons, t.Unit.Notes
 	default:
 		k.Pkg.named = names
